@@ -1,0 +1,71 @@
+/** One argument of a command. Buffers go over the wire as they are. */
+export type CommandArgument = string | Buffer
+
+/**
+ * A Redis command, name first. `key` is the key that decides the Cluster slot, or undefined when any
+ * node will do (TIME, PUBLISH).
+ */
+export interface RedisCommand {
+  readonly key: string | undefined
+  readonly args: readonly [name: string, ...rest: CommandArgument[]]
+}
+
+/**
+ * What Redis answered. Bulk and simple strings are Buffers, so that values survive bit for bit; an error
+ * reply is an `Error` *value* in its place, so that one failed command does not hide the replies of its
+ * neighbours.
+ */
+export type RedisReply = null | number | Buffer | Error | readonly RedisReply[]
+
+/** Where and how to connect: parsed and validated before a client sees it. */
+export interface ConnectionOptions {
+  /** `redis://`, `rediss://` or a unix socket (`unix:///path` or `/path`). */
+  readonly url: string
+  /** Time to establish a connection, in milliseconds. */
+  readonly connectMs: number
+  /** Time for one batch of commands, in milliseconds. */
+  readonly commandMs: number
+  /** Shown by CLIENT LIST, so that an operator can tell the connections apart. */
+  readonly clientName: string
+}
+
+/** What happened to the connection; delivered in order, never thrown. */
+export type ConnectionEvent = { type: 'ready' } | { type: 'end'; reason: string }
+
+/**
+ * The few operations this package needs of a Redis client. Both drivers implement it and pass one
+ * conformance suite (test/integration/client-conformance). A client connects by itself when it is
+ * created, reconnects with jittered backoff for as long as it is open, and never keeps an unbounded
+ * queue: while there is no connection `send` rejects at once with code CLIENT.
+ */
+export interface RedisClient {
+  /** True between `ready` and `end`. */
+  readonly ready: boolean
+  /**
+   * Resolves when the connection is ready, rejects (CLIENT) when it is not within `timeoutMs`. Waiting
+   * does not start anything: the client connects by itself.
+   */
+  waitUntilReady(timeoutMs: number): Promise<void>
+  /**
+   * Sends all commands in one write on one connection (one round trip) and resolves with their replies in
+   * order. Rejects with TIMEOUT after `timeoutMs` (default `commandMs`), with CLIENT when the connection
+   * is missing or lost; error replies are values.
+   */
+  send(commands: readonly RedisCommand[], timeoutMs?: number): Promise<RedisReply[]>
+  /** Registers for connection events; returns the function that unregisters. */
+  onEvent(listener: (event: ConnectionEvent) => void): () => void
+  /**
+   * Opens a second connection that listens on a channel. `onMessage` gets the payload bytes, `onState`
+   * whether the subscription is live; it resubscribes by itself after a reconnect.
+   */
+  subscribe(
+    channel: string,
+    onMessage: (payload: Buffer) => void,
+    onState: (live: boolean) => void,
+  ): { close(): Promise<void> }
+  /** Ends every connection of this client; pending sends reject with CLOSED. Idempotent, never rejects. */
+  close(): Promise<void>
+}
+
+/** Builds a client for one driver. */
+export type CreateClient = (options: ConnectionOptions) => RedisClient

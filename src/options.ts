@@ -1,0 +1,96 @@
+/** How a read finds out whether what this process remembers still holds. */
+export type Preset = 'strict' | 'l1-pubsub'
+
+/** The Redis client package that carries the commands. */
+export type Driver = 'ioredis' | 'redis'
+
+/** How the stored bytes are compressed. */
+export type Codec = 'none' | 'gzip' | 'brotli' | 'zstd'
+
+/** Options of `withDistributedCache`. Every field is optional; an invalid one throws when the config is evaluated. */
+export interface DistributedCacheOptions {
+  /**
+   * `strict` consults Redis on every read; `l1-pubsub` serves local memory while its subscription is
+   * proven healthy. `DISTRIBUTED_CACHE_PRESET` overrides it at run time.
+   * @default 'strict'
+   */
+  preset?: Preset
+  /** Redis client package. @default the one that is installed, `ioredis` first */
+  driver?: Driver
+  /**
+   * Which `use cache` kinds live in Redis. With `remote-only`, plain `use cache` entries stay in local
+   * memory but are still judged by the shared tag state.
+   * @default 'all'
+   */
+  useCache?: 'all' | 'remote-only'
+  /** Share optimised images (`images.customCacheHandler`, Next 16.2 and later). @default false */
+  images?: boolean
+  /** Handlers that `DISTRIBUTED_CACHE=off` routes to. @default the handlers the config already had, else stock Next.js */
+  fallback?: {
+    /** Module path, absolute or relative to the project directory; may be TypeScript or ESM. */
+    cacheHandler?: string
+    /** Module path for each `use cache` kind. */
+    cacheHandlers?: Record<string, string>
+  }
+  /** Isolates the entries of deployments from each other. @default the deployment id, else BUILD_ID, at run time */
+  namespace?: string
+  /** First part of every Redis key: names the application. @default `ndc:<name in package.json>` */
+  keyPrefix?: string
+  /** Fleet-wide single flight; `false` turns it off. */
+  singleFlight?:
+    | false
+    | {
+        /** Life of a lease that is not renewed, in milliseconds. @default 2000 */
+        leaseMs?: number
+        /** Longest wait for another replica's render, in milliseconds. @default 10000 */
+        waitMs?: number
+      }
+  /** The local memory tier. */
+  l1?: {
+    /** Bytes held at most. @default 64 MiB */
+    maxBytes?: number
+    /** Largest entry held, in bytes. @default 4 MiB */
+    maxEntryBytes?: number
+  }
+  /** Upper bounds of what a request may wait for Redis, in milliseconds. */
+  timeouts?: {
+    /** Time to establish a connection. @default 2000 */
+    connectMs?: number
+    /** Time for one command. @default 500 */
+    commandMs?: number
+    /** Time for all reads of one request together. @default 1000 */
+    requestBudgetMs?: number
+  }
+  /** Compression of the stored bytes: a codec, or a codec with the size from which it is used. @default 'none' */
+  compression?:
+    | Codec
+    | {
+        codec: Codec
+        /** Smallest payload that is compressed, in bytes. @default 4096 */
+        thresholdBytes?: number
+      }
+  /** Largest entry stored, in bytes. @default 16 MiB */
+  maxEntryBytes?: number
+  /** Longest life of an entry, in seconds. @default 2592000 (30 days) */
+  maxTtlSeconds?: number
+}
+
+/**
+ * The options with every default applied: plain data, embedded in the generated router and handed to
+ * the runtime when the server process starts.
+ */
+export interface ResolvedOptions {
+  preset: Preset
+  driver: Driver
+  useCache: 'all' | 'remote-only'
+  images: boolean
+  /** Undefined: decided when the process starts, from the deployment id or BUILD_ID. */
+  namespace: string | undefined
+  keyPrefix: string
+  singleFlight: false | { leaseMs: number; waitMs: number }
+  l1: { maxBytes: number; maxEntryBytes: number }
+  timeouts: { connectMs: number; commandMs: number; requestBudgetMs: number }
+  compression: { codec: Codec; thresholdBytes: number }
+  maxEntryBytes: number
+  maxTtlSeconds: number
+}
