@@ -1,4 +1,5 @@
 import type { ResolvedOptions } from '../src/options'
+import type { CacheHandlerClass, TagDurations, UseCacheHandler } from './handlers/next-types'
 import type { CreateClient } from './clients/client'
 
 /** Everything the runtime needs to know, decided by the router when the process started. */
@@ -14,4 +15,28 @@ export interface RuntimeConfig {
   readonly debug: boolean
   /** Adapter of the installed driver; required for the `redis` backend. */
   readonly createClient: CreateClient | undefined
+}
+
+/** What the entries hand to Next. */
+export interface Runtime {
+  readonly CacheHandler: CacheHandlerClass
+  /** The same object twice, unless `useCache` is `remote-only`. */
+  readonly useCacheHandlers: { readonly default: UseCacheHandler; readonly remote: UseCacheHandler }
+  /** Drains writes within a deadline and ends every connection. */
+  close(): Promise<void>
+}
+
+/** What `off` keeps of us: invalidations still reach the fleet. Never rejects. */
+export interface InvalidationForwarder {
+  invalidate(tags: readonly string[], durations?: TagDurations): Promise<void>
+}
+
+/** The runtime of this process: built at the first call, the same one ever after, in every copy of this module. */
+export function getRuntime(_config: RuntimeConfig): Runtime {
+  throw new Error('not built yet')
+}
+
+/** The forwarder of this process, for `DISTRIBUTED_CACHE=off` with a URL set. */
+export function getForwarder(_config: RuntimeConfig): InvalidationForwarder {
+  throw new Error('not built yet')
 }
