@@ -1,0 +1,73 @@
+import { defineConfig } from 'vitest/config'
+
+const second = 1_000
+const minute = 60 * second
+
+// One project per suite. `npm test` runs them one after the other; `groupOrder` keeps them apart when
+// vitest is started by hand for all of them, so that Next builds do not time out unit tests.
+export default defineConfig({
+  test: {
+    // A test that passes only at the second try hides the races this package exists to prevent.
+    retry: 0,
+    allowOnly: false,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.{ts,mts,mjs}'],
+          testTimeout: 10 * second,
+          hookTimeout: 10 * second,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Type tests (*.test-d.ts): compiled, never run.
+        test: {
+          name: 'types',
+          include: [],
+          typecheck: {
+            enabled: true,
+            only: true,
+            include: ['test/types/**/*.test-d.ts'],
+            tsconfig: './tsconfig.test.json',
+            // `npm run typecheck` reports errors outside the type tests.
+            ignoreSourceErrors: true,
+          },
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // What Next.js and the drivers promise us, checked against the installed versions.
+        test: {
+          name: 'contract',
+          include: ['test/contract/**/*.test.{ts,mts,mjs}'],
+          testTimeout: 30 * second,
+          hookTimeout: minute,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // A real Redis: each file starts its own, or uses NDC_TEST_REDIS_URL.
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.{ts,mts,mjs}'],
+          testTimeout: 30 * second,
+          hookTimeout: minute,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        // Real Next builds and servers: one file at a time, and a build may take minutes on a small machine.
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.{ts,mts,mjs}'],
+          testTimeout: 3 * minute,
+          hookTimeout: 15 * minute,
+          teardownTimeout: minute,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
+    ],
+  },
+})
