@@ -1,0 +1,155 @@
+import type { PackedValue } from '../../src/entry'
+import { fromJsonNumber, type JsonNumber, toJsonNumber } from '../../src/json-number'
+import { SectionReader, type SectionInfo, SectionWriter } from '../../src/sections'
+import type { CacheControl, ResponseKind, ResponseValue } from './next-types'
+
+/** A value of `cacheHandler`, packed: facts as JSON, content as sections. */
+interface ResponseDetail {
+  /** 'NULL' is a cached not-found. */
+  k: ResponseKind | 'NULL'
+  s: SectionInfo[]
+  /** cacheControl as Next gave it to `set` */
+  c?: { r: JsonNumber | false; e?: JsonNumber }
+  /** what is neither content nor cacheControl, by kind */
+  x: object
+}
+
+export interface UnpackedResponse {
+  readonly value: ResponseValue | null
+  readonly cacheControl: CacheControl | undefined
+}
+
+export function packResponse(value: ResponseValue | null, cacheControl: CacheControl | undefined): PackedValue {
+  const sections = new SectionWriter()
+  const detail: ResponseDetail = { k: value?.kind ?? 'NULL', s: sections.infos, x: extrasOf(value, sections) }
+  if (cacheControl !== undefined) {
+    const { revalidate, expire } = cacheControl
+    detail.c = { r: revalidate === false ? false : toJsonNumber(revalidate) }
+    if (expire !== undefined) detail.c.e = toJsonNumber(expire)
+  }
+  return { detail, chunks: sections.chunks }
+}
+
+/** Writes the content of the value into sections and returns the rest. */
+function extrasOf(value: ResponseValue | null, sections: SectionWriter): object {
+  if (value === null) return {}
+  switch (value.kind) {
+    case 'APP_PAGE': {
+      const { html, rscData, postponed, segmentData, headers, status } = value
+      sections.text(html)
+      if (rscData !== undefined) sections.bytes(rscData)
+      if (postponed !== undefined) sections.text(postponed)
+      for (const segment of segmentData?.values() ?? []) sections.bytes(segment)
+      return {
+        headers,
+        status,
+        rsc: rscData !== undefined,
+        postponed: postponed !== undefined,
+        segments: segmentData && [...segmentData.keys()],
+      }
+    }
+    case 'APP_ROUTE':
+      sections.bytes(value.body)
+      return { headers: value.headers, status: value.status }
+    case 'PAGES':
+      sections.text(value.html).text(JSON.stringify(value.pageData))
+      return { headers: value.headers, status: value.status }
+    case 'REDIRECT':
+      sections.text(JSON.stringify(value.props))
+      return {}
+    case 'FETCH': {
+      const { body, ...data } = value.data
+      sections.base64OrText(body)
+      return { data, tags: value.tags, revalidate: toJsonNumber(value.revalidate) }
+    }
+    case 'IMAGE': {
+      const { etag, upstreamEtag, extension, revalidate } = value
+      sections.bytes(value.buffer)
+      return { etag, upstreamEtag, extension, revalidate }
+    }
+  }
+}
+
+/** @throws when detail and body do not make up a value */
+export function unpackResponse(detail: unknown, body: Buffer): UnpackedResponse {
+  const { k, s, c, x } = detail as ResponseDetail
+  if (typeof x !== 'object' || x === null) throw new Error('no facts')
+  const sections = new SectionReader(s, body)
+  const value = valueOf(k, x as Record<string, unknown>, sections)
+  if (sections.remaining !== 0) throw new Error('sections left over')
+  let cacheControl: CacheControl | undefined
+  if (c !== undefined) {
+    cacheControl = { revalidate: c.r === false ? false : fromJsonNumber(c.r) }
+    if (c.e !== undefined) cacheControl.expire = fromJsonNumber(c.e)
+  }
+  return { value, cacheControl }
+}
+
+function valueOf(kind: string, x: Record<string, unknown>, sections: SectionReader): ResponseValue | null {
+  switch (kind) {
+    case 'NULL':
+      return null
+    case 'APP_PAGE': {
+      const page: Extract<ResponseValue, { kind: 'APP_PAGE' }> = { kind, html: sections.text() }
+      if (x['rsc'] === true) page.rscData = sections.bytes()
+      if (x['postponed'] === true) page.postponed = sections.text()
+      if (x['segments'] !== undefined) {
+        page.segmentData = new Map(strings(x['segments']).map((path) => [path, sections.bytes()]))
+      }
+      return Object.assign(page, statusAndHeaders(x))
+    }
+    case 'APP_ROUTE':
+      return { kind, body: sections.bytes(), headers: record(x['headers']), status: fromJsonNumber(x['status']) }
+    case 'PAGES':
+      return { kind, html: sections.text(), pageData: record(JSON.parse(sections.text())), ...statusAndHeaders(x) }
+    case 'REDIRECT':
+      return { kind, props: record(JSON.parse(sections.text())) }
+    case 'FETCH': {
+      const data = record(x['data'])
+      const url = string(data['url'])
+      const headers = record(data['headers']) as Record<string, string>
+      const fetched: Extract<ResponseValue, { kind: 'FETCH' }> = {
+        kind,
+        data: { ...data, headers, url, body: sections.text() },
+        revalidate: fromJsonNumber(x['revalidate']),
+      }
+      if (x['tags'] !== undefined) fetched.tags = strings(x['tags'])
+      return fetched
+    }
+    case 'IMAGE': {
+      const image: Extract<ResponseValue, { kind: 'IMAGE' }> = {
+        kind,
+        buffer: sections.bytes(),
+        etag: string(x['etag']),
+        upstreamEtag: string(x['upstreamEtag']),
+        extension: string(x['extension']),
+      }
+      if (x['revalidate'] !== undefined) image.revalidate = fromJsonNumber(x['revalidate'])
+      return image
+    }
+    default:
+      throw new Error('unknown kind')
+  }
+}
+
+function statusAndHeaders(x: Record<string, unknown>) {
+  return {
+    ...(x['headers'] === undefined ? {} : { headers: record(x['headers']) }),
+    ...(x['status'] === undefined ? {} : { status: fromJsonNumber(x['status']) }),
+  }
+}
+
+function record(value: unknown): Record<string, any> {
+  if (typeof value !== 'object' || value === null) throw new Error('expected an object')
+  return value as Record<string, any>
+}
+
+function string(value: unknown): string {
+  if (typeof value !== 'string') throw new Error('expected a string')
+  return value
+}
+
+function strings(value: unknown): string[] {
+  if (!Array.isArray(value)) throw new Error('expected a list')
+  return value.map(string)
+}

@@ -1,0 +1,62 @@
+import type { PackedValue } from '../../src/entry'
+import { fromJsonNumber, type JsonNumber, toJsonNumber } from '../../src/json-number'
+import type { UseCacheEntry } from './next-types'
+
+/** An entry of `use cache`, packed: its life as JSON, the drained stream as the body. */
+interface UseCacheDetail {
+  stale: JsonNumber
+  expire: JsonNumber
+  revalidate: JsonNumber
+}
+
+export type UseCacheLife = Pick<UseCacheEntry, 'stale' | 'expire' | 'revalidate'>
+
+export function packUseCache(life: UseCacheLife, chunks: readonly Uint8Array[]): PackedValue {
+  const detail: UseCacheDetail = {
+    stale: toJsonNumber(life.stale),
+    expire: toJsonNumber(life.expire),
+    revalidate: toJsonNumber(life.revalidate),
+  }
+  return { detail, chunks }
+}
+
+/** @throws when the detail is not the life of an entry */
+export function unpackUseCache(detail: unknown): UseCacheLife {
+  const { stale, expire, revalidate } = detail as UseCacheDetail
+  return { stale: fromJsonNumber(stale), expire: fromJsonNumber(expire), revalidate: fromJsonNumber(revalidate) }
+}
+
+/** A new stream over bytes that stay ours: not a byte stream, whose readers could take the buffer away. */
+export function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      if (bytes.byteLength > 0) controller.enqueue(bytes)
+      controller.close()
+    },
+  })
+}
+
+/**
+ * Drains a stream once. Undefined when it holds more than `maxBytes`: the rest is then cancelled.
+ *
+ * @throws what the stream errors with
+ */
+export async function drain(
+  stream: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): Promise<Uint8Array[] | undefined> {
+  const reader = stream.getReader()
+  const chunks: Uint8Array[] = []
+  let total = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return chunks
+    total += value.byteLength
+    if (total > maxBytes) {
+      // Not awaited: the source decides when it is done cancelling.
+      reader.cancel().catch(() => {})
+      return undefined
+    }
+    chunks.push(value)
+  }
+}

@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import { DistributedCacheError } from '../../src/errors'
+import type { CommandArgument, RedisClient, RedisReply } from '../clients/client'
+
+/** A Lua script with everything needed to call it. */
+export interface Script {
+  readonly name: string
+  readonly keyCount: number
+  readonly lua: string
+  readonly sha1: string
+}
+
+export function defineScript(definition: Omit<Script, 'sha1'>): Script {
+  return { ...definition, sha1: createHash('sha1').update(definition.lua).digest('hex') }
+}
+
+/**
+ * Runs a script by its digest: one round trip, two when the server does not know the script yet (it was
+ * restarted, or its scripts were flushed).
+ *
+ * @throws DistributedCacheError SCRIPT when the script fails; what `send` rejects with otherwise
+ */
+export async function runScript(
+  client: RedisClient,
+  script: Script,
+  keys: readonly string[],
+  args: readonly CommandArgument[],
+): Promise<RedisReply> {
+  const rest = [String(script.keyCount), ...keys, ...args]
+  let [reply] = await client.send([{ key: keys[0], args: ['EVALSHA', script.sha1, ...rest] }])
+  if (reply instanceof Error && reply.message.startsWith('NOSCRIPT')) {
+    ;[reply] = await client.send([{ key: keys[0], args: ['EVAL', script.lua, ...rest] }])
+  }
+  if (reply instanceof Error) {
+    throw new DistributedCacheError('SCRIPT', `The script ${script.name} failed: ${reply.message}`, { cause: reply })
+  }
+  return reply as RedisReply
+}

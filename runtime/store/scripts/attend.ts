@@ -1,0 +1,42 @@
+import { defineScript } from '../script'
+import { LUA_PRELUDE } from './lua'
+
+/**
+ * Says "a process that hears invalidations lives", and mends the tag state where knowledge was lost.
+ *
+ * KEYS[1]  tag state (HASH)
+ * ARGV[1]  newest clock this process has observed, 0 if none
+ * ARGV[2]  incarnation to give the state if it has to be created
+ * ARGV[3]  TTL of the state, milliseconds
+ * ARGV[4]  'boot' for the first call of a process, else ''
+ * ARGV[5]  how long nobody may have attended before a boot distrusts the entries, microseconds
+ *
+ * returns  { clock, floor, incarnation, server time in microseconds }, all as text
+ *
+ * The floor is raised past everything known when the state is missing or unreadable (FLUSHALL, eviction),
+ * when its clock is behind what this process saw (failover to a replica that lagged), and when a process
+ * boots and nobody lived meanwhile (the cache was off, and what was invalidated then is not known).
+ */
+export const attendScript = defineScript({
+  name: 'attend',
+  keyCount: 1,
+  lua: `${LUA_PRELUDE}
+local kind = redis.call('TYPE', KEYS[1])['ok']
+if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+local state = redis.call('HMGET', KEYS[1], 'clock', 'floor', 'incarnation', 'alive')
+local clock, floor, incarnation, alive = tonumber(state[1]), tonumber(state[2]), state[3], tonumber(state[4])
+local observed = tonumber(ARGV[1])
+local lost = not clock or not floor or not incarnation
+if lost then incarnation = ARGV[2] end
+if lost or clock < observed then
+  clock = math.max(now, observed + 1, (clock or 0) + 1)
+  floor = clock
+elseif ARGV[4] == 'boot' and (not alive or now - alive > tonumber(ARGV[5])) then
+  clock = math.max(now, clock + 1)
+  floor = clock
+end
+redis.call('HSET', KEYS[1], 'clock', decimal(clock), 'floor', decimal(floor), 'incarnation', incarnation, 'alive', decimal(now))
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return { decimal(clock), decimal(floor), incarnation, decimal(now) }
+`,
+})

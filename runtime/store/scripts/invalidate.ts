@@ -1,0 +1,76 @@
+import { MAX_SOFT_WINDOWS } from '../../../src/tag-state'
+import { NEVER } from '../../../src/units'
+import { defineScript } from '../script'
+import { LUA_PRELUDE } from './lua'
+
+/**
+ * Invalidates tags: moves the clock and records it for every tag of the call. What it costs depends on the
+ * number of tags in the call, never on how many entries carry them.
+ *
+ * KEYS[1]  tag state (HASH)
+ * ARGV[1]  newest clock this process has observed, 0 if none
+ * ARGV[2]  incarnation to give the state if it has to be created
+ * ARGV[3]  TTL of the state, milliseconds
+ * ARGV[4]  field name of a tag, then
+ * ARGV[5]  '' for a hard invalidation, else microseconds until the soft one turns hard; and so on in pairs
+ *
+ * returns  { clock, server time in microseconds }, as text
+ *
+ * The rules of a tag record are those of src/tag-state.ts (applyInvalidation).
+ */
+export const invalidateScript = defineScript({
+  name: 'invalidate',
+  keyCount: 1,
+  lua: `${LUA_PRELUDE}
+local kind = redis.call('TYPE', KEYS[1])['ok']
+if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+local state = redis.call('HMGET', KEYS[1], 'clock', 'floor', 'incarnation')
+local clock, floor, incarnation = tonumber(state[1]), tonumber(state[2]), state[3]
+local observed = tonumber(ARGV[1])
+if not clock or not floor or not incarnation or clock < observed then
+  clock = math.max(now, observed + 1, (clock or 0) + 1)
+  floor = clock
+  incarnation = incarnation or ARGV[2]
+  redis.call('HSET', KEYS[1], 'floor', decimal(floor), 'incarnation', incarnation)
+end
+clock = math.max(now, clock + 1)
+redis.call('HSET', KEYS[1], 'clock', decimal(clock))
+for i = 4, #ARGV, 2 do
+  local field, window = ARGV[i], tonumber(ARGV[i + 1])
+  local record
+  if not window or window <= 0 then
+    record = decimal(clock)
+  else
+    local deadline = math.min(${NEVER}, now + window)
+    local numbers = {}
+    for number in string.gmatch(redis.call('HGET', KEYS[1], field) or '0', '%d+') do
+      numbers[#numbers + 1] = tonumber(number)
+    end
+    local hard, clocks, deadlines = numbers[1] or 0, {}, {}
+    for j = 2, #numbers - 1, 2 do
+      if numbers[j + 1] <= now then
+        hard = math.max(hard, numbers[j])
+      elseif numbers[j + 1] < deadline then
+        clocks[#clocks + 1] = numbers[j]
+        deadlines[#deadlines + 1] = numbers[j + 1]
+      end
+    end
+    clocks[#clocks + 1] = clock
+    deadlines[#deadlines + 1] = deadline
+    while #clocks > ${MAX_SOFT_WINDOWS} do
+      table.remove(clocks, 1)
+      table.remove(deadlines, 2)
+    end
+    local parts = { decimal(hard) }
+    for j = 1, #clocks do
+      parts[#parts + 1] = decimal(clocks[j])
+      parts[#parts + 1] = decimal(deadlines[j])
+    end
+    record = table.concat(parts, ' ')
+  end
+  redis.call('HSET', KEYS[1], field, record)
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return { decimal(clock), decimal(now) }
+`,
+})

@@ -1,0 +1,33 @@
+import { ORDER_BYTES, ORDER_OFFSET } from '../../../src/record'
+import { defineScript } from '../script'
+
+/**
+ * Stores an entry unless a newer one is there: newer by fence, then by the time at which the generation
+ * began, whoever was the faster writer.
+ *
+ * KEYS[1]  entry (STRING)
+ * ARGV[1]  the record
+ * ARGV[2]  TTL, milliseconds
+ *
+ * returns  1 stored, 0 superseded
+ *
+ * Bytes are compared one by one: Lua compares strings by the server's locale. Whatever else is stored
+ * under the key, another type or another format version included, is overwritten.
+ */
+export const writeEntryScript = defineScript({
+  name: 'write-entry',
+  keyCount: 1,
+  lua: `
+local new = ARGV[1]
+local old = redis.pcall('GETRANGE', KEYS[1], 0, ${ORDER_OFFSET + ORDER_BYTES - 1})
+if type(old) == 'string' and #old == ${ORDER_OFFSET + ORDER_BYTES} and string.sub(old, 1, 5) == string.sub(new, 1, 5) then
+  for i = ${ORDER_OFFSET + 1}, ${ORDER_OFFSET + ORDER_BYTES} do
+    local was, is = string.byte(old, i), string.byte(new, i)
+    if was > is then return 0 end
+    if was < is then break end
+  end
+end
+redis.call('SET', KEYS[1], new, 'PX', ARGV[2])
+return 1
+`,
+})

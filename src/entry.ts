@@ -1,0 +1,78 @@
+import { compress, decompress } from './compression'
+import type { ResolvedOptions } from './options'
+import { decodeRecord, encodeRecord, type RecordFault } from './record'
+import type { Bytes, Clock, ServerMicros } from './units'
+
+/** An entry of either interface, as the cache sees it: enough to judge it, and the value still packed. */
+export interface Entry {
+  readonly fence: Clock
+  /** When the generation began. */
+  readonly bornAt: ServerMicros
+  /** What the age is counted from. */
+  readonly modifiedAt: ServerMicros
+  /** Own tags; soft tags come with the read. */
+  readonly tags: readonly string[]
+  /**
+   * A refresh failed and Next wrote the previous value back: until then a stale verdict asks for no further
+   * refresh. 0: none failed.
+   */
+  readonly retryAt: ServerMicros
+  /** What the handler needs besides the bytes; JSON, not yet validated. */
+  readonly detail: unknown
+  readonly body: Buffer
+}
+
+export interface PackedValue {
+  readonly detail: object
+  readonly chunks: readonly Uint8Array[]
+}
+
+export type NewEntry = Omit<Entry, 'detail' | 'body'> & PackedValue
+
+interface Metadata {
+  t: readonly string[]
+  q?: ServerMicros
+  d: object
+}
+
+export function bytesOf(chunks: readonly Uint8Array[]): Bytes {
+  let total = 0
+  for (const chunk of chunks) total += chunk.byteLength
+  return total
+}
+
+/** The bytes to store. */
+export async function encodeEntry(entry: NewEntry, compression: ResolvedOptions['compression']): Promise<Buffer> {
+  const meta: Metadata = { t: entry.tags, d: entry.detail }
+  if (entry.retryAt > 0) meta.q = entry.retryAt
+  const rawBytes = bytesOf(entry.chunks)
+  const { fence, bornAt, modifiedAt } = entry
+  if (compression.codec !== 'none' && rawBytes >= compression.thresholdBytes) {
+    const packed = await compress(compression.codec, Buffer.concat(entry.chunks))
+    if (packed.length < rawBytes) {
+      return encodeRecord({ fence, bornAt, modifiedAt, codec: compression.codec, rawBytes }, meta, [packed])
+    }
+  }
+  return encodeRecord({ fence, bornAt, modifiedAt, codec: 'none', rawBytes }, meta, entry.chunks)
+}
+
+/** The entry in the bytes, or why there is none. Never throws. */
+export async function decodeEntry(bytes: Buffer, maxBytes: Bytes): Promise<Entry | RecordFault> {
+  const record = decodeRecord(bytes, maxBytes)
+  if (typeof record === 'string') return record
+  const meta = record.meta as Partial<Metadata> | null
+  if (typeof meta !== 'object' || meta === null) return 'metadata'
+  const { t: tags, q: retryAt = 0, d: detail } = meta
+  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) return 'metadata'
+  if (!Number.isSafeInteger(retryAt) || typeof detail !== 'object' || detail === null) return 'metadata'
+  let body = record.body
+  if (record.codec !== 'none') {
+    try {
+      body = await decompress(record.codec, body, record.rawBytes)
+    } catch {
+      return 'decompress'
+    }
+  }
+  const { fence, bornAt, modifiedAt } = record
+  return { fence, bornAt, modifiedAt, tags: tags as string[], retryAt, detail, body }
+}

@@ -1,0 +1,125 @@
+import { type Clock, NEVER, parseMicros, type ServerMicros } from './units'
+
+/**
+ * What is remembered of one tag.
+ *
+ * Stored in the tag-state HASH as decimal numbers separated by spaces: the hard clock, then the soft
+ * invalidations as pairs of clock and deadline, oldest first. `runtime/store/scripts/invalidate.ts` holds
+ * the same rules in Lua; test/integration/tag-state.test.ts runs both against each other.
+ */
+export interface TagRecord {
+  /** Clock of the newest hard invalidation; 0: none. */
+  readonly hard: Clock
+  /** Soft (profile) invalidations whose deadline had not passed at the last write, in growing clock and deadline. */
+  readonly soft: readonly SoftInvalidation[]
+}
+
+export interface SoftInvalidation {
+  readonly clock: Clock
+  /** When it turns hard. */
+  readonly deadline: ServerMicros
+}
+
+/** One tag of an invalidation: hard, or soft until `windowMicros` from now (NEVER: soft for good). */
+export interface TagChange {
+  readonly tag: string
+  readonly windowMicros: number | undefined
+}
+
+export const NO_RECORD: TagRecord = { hard: 0, soft: [] }
+
+/**
+ * More soft windows than this on one tag are merged, the two oldest first, towards the earlier deadline and
+ * the newer clock: that can only cost a miss.
+ */
+export const MAX_SOFT_WINDOWS = 4
+
+export function parseTagRecord(text: string): TagRecord | undefined {
+  const parts = text.split(' ')
+  if (parts.length % 2 !== 1 || parts.length > 1 + 2 * MAX_SOFT_WINDOWS) return undefined
+  const numbers: number[] = []
+  for (const part of parts) {
+    const value = parseMicros(part)
+    if (value === undefined) return undefined
+    numbers.push(value)
+  }
+  const soft: SoftInvalidation[] = []
+  for (let i = 1; i < numbers.length; i += 2) {
+    soft.push({ clock: numbers[i] as number, deadline: numbers[i + 1] as number })
+  }
+  return { hard: numbers[0] as number, soft }
+}
+
+export function formatTagRecord(record: TagRecord): string {
+  const parts: number[] = [record.hard]
+  for (const { clock, deadline } of record.soft) parts.push(clock, deadline)
+  return parts.join(' ')
+}
+
+/** The record after one more invalidation at `clock`. */
+export function applyInvalidation(
+  record: TagRecord,
+  clock: Clock,
+  windowMicros: number | undefined,
+  now: ServerMicros,
+): TagRecord {
+  if (windowMicros === undefined || windowMicros <= 0) {
+    // Everything generated before `clock` is gone, so no older window has anything left to say.
+    return { hard: clock, soft: [] }
+  }
+  const deadline = Math.min(NEVER, now + windowMicros)
+  let hard = record.hard
+  let soft: SoftInvalidation[] = []
+  for (const window of record.soft) {
+    if (window.deadline <= now) hard = Math.max(hard, window.clock)
+    // A newer invalidation that turns hard no later covers all that this one covers.
+    else if (window.deadline < deadline) soft.push(window)
+  }
+  soft.push({ clock, deadline })
+  while (soft.length > MAX_SOFT_WINDOWS) {
+    const [first, second, ...rest] = soft as [SoftInvalidation, SoftInvalidation, ...SoftInvalidation[]]
+    soft = [{ clock: second.clock, deadline: first.deadline }, ...rest]
+  }
+  return { hard, soft }
+}
+
+/** Fresh: serve. Stale: serve, and refresh. Expired: must not be served. */
+export type Verdict = 'fresh' | 'stale' | 'expired'
+
+/** What one tag says about content whose generation knew everything up to `fence`. */
+export function judgeTag(record: TagRecord, fence: Clock, now: ServerMicros): Verdict {
+  if (record.hard > fence) return 'expired'
+  let verdict: Verdict = 'fresh'
+  for (const { clock, deadline } of record.soft) {
+    if (clock <= fence) continue
+    if (deadline <= now) return 'expired'
+    verdict = 'stale'
+  }
+  return verdict
+}
+
+/** The tag state as one reply told it, for the tags that were asked for. */
+export interface TagView {
+  /** The server's forward-only clock at the reply. */
+  readonly clock: Clock
+  /** Entries whose fence is below it are not valid, whatever their tags say. */
+  readonly floor: Clock
+  /** Changes whenever the state was created anew. */
+  readonly incarnation: string
+  /** Tags without a record are absent. */
+  readonly records: ReadonlyMap<string, TagRecord>
+}
+
+/** The one rule: what the tag state says about an entry with these tags. */
+export function judge(view: TagView, fence: Clock, tags: Iterable<string>, now: ServerMicros): Verdict {
+  if (fence < view.floor) return 'expired'
+  let verdict: Verdict = 'fresh'
+  for (const tag of tags) {
+    const record = view.records.get(tag)
+    if (record === undefined) continue
+    const said = judgeTag(record, fence, now)
+    if (said === 'expired') return 'expired'
+    if (said === 'stale') verdict = 'stale'
+  }
+  return verdict
+}
