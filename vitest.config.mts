@@ -63,7 +63,6 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.{ts,mts,mjs}'],
           testTimeout: 3 * minute,
           hookTimeout: 15 * minute,
-          teardownTimeout: minute,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },
