@@ -1,0 +1,26 @@
+/** What the origin answers for one product. */
+export interface Content {
+  id: string
+  version: number
+  /** Different in every answer of the origin: equal serials mean one and the same answer, read from a cache. */
+  serial: number
+  name: string
+  price: number
+}
+
+/** Paths that are prerendered at build; every other id is rendered when it is first asked for. */
+export const PRERENDERED_IDS = ['p1', 'p2']
+
+export const CATEGORIES = ['books', 'garden']
+
+/** The tag of one product, whatever reads it. */
+export function contentTag(id: string): string {
+  return `content:${id}`
+}
+
+/** Names the reader too, so that each kind of cache can be counted at the origin on its own. */
+export function contentUrl(id: string, reader: string): string {
+  const origin = process.env.ORIGIN_URL
+  if (!origin) throw new Error('Set ORIGIN_URL to the URL that `node origin/server.mjs` prints.')
+  return `${origin}/content/${encodeURIComponent(id)}?reader=${encodeURIComponent(reader)}`
+}
