@@ -36,7 +36,9 @@ export type ConnectionEvent = { type: 'ready' } | { type: 'end'; reason: string 
  * The few operations this package needs of a Redis client. Both drivers implement it and pass one
  * conformance suite (test/integration/client-conformance). A client connects by itself when it is
  * created, reconnects with jittered backoff for as long as it is open, and never keeps an unbounded
- * queue: while there is no connection `send` rejects at once with code CLIENT.
+ * queue: while there is no connection `send` rejects at once with code CLIENT. Only waiting callers keep the
+ * process alive, not the connection. A connection on which nothing was answered for 2 x `commandMs` although
+ * something was asked is dropped and replaced.
  */
 export interface RedisClient {
   /** True between `ready` and `end`. */
@@ -49,19 +51,22 @@ export interface RedisClient {
   /**
    * Sends all commands in one write on one connection (one round trip) and resolves with their replies in
    * order. Rejects with TIMEOUT after `timeoutMs` (default `commandMs`), with CLIENT when the connection
-   * is missing or lost; error replies are values.
+   * is missing or lost; error replies are values. After either rejection the commands may still have run.
+   * Replies are what Redis said: HGETALL is a flat array.
    */
   send(commands: readonly RedisCommand[], timeoutMs?: number): Promise<RedisReply[]>
   /** Registers for connection events; returns the function that unregisters. */
   onEvent(listener: (event: ConnectionEvent) => void): () => void
   /**
-   * Opens a second connection that listens on a channel. `onMessage` gets the payload bytes, `onState`
-   * whether the subscription is live; it resubscribes by itself after a reconnect.
+   * Listens on a channel, over a second connection that all subscriptions of this client share. `onMessage`
+   * gets the payload bytes, `onState` whether the subscription is live (and why not: it may repeat `false`
+   * with every failed attempt); it resubscribes by itself after a reconnect. Messages of the time in between
+   * are lost. A dead connection is noticed within about 1 s + 2 x `commandMs`.
    */
   subscribe(
     channel: string,
     onMessage: (payload: Buffer) => void,
-    onState: (live: boolean) => void,
+    onState: (live: boolean, reason?: string) => void,
   ): { close(): Promise<void> }
   /** Ends every connection of this client; pending sends reject with CLOSED. Idempotent, never rejects. */
   close(): Promise<void>

@@ -1,0 +1,76 @@
+import { Command, Redis, ReplyError } from 'ioredis'
+import type { RedisReply } from './client'
+import { createClientOver } from './create-client'
+import type { Link, OpenLink } from './link'
+import { reasonOf } from './reason'
+
+/** One connection of ioredis (5.4 to 6), stripped of everything that it would do by itself. */
+const openLink: OpenLink = (target, connectMs, events) => {
+  const redis = new Redis({
+    ...(target.transport === 'unix' ? { path: target.path } : { host: target.host, port: target.port, family: 0 }),
+    ...(target.transport === 'tls' ? { tls: {} } : {}),
+    connectTimeout: connectMs,
+    keepAlive: 10_000,
+    protocol: 2,
+    // Requires the right to CLIENT SETINFO, and INFO.
+    disableClientInfo: true,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: null,
+    // Without a retry ioredis rejects what is in flight as soon as the connection is gone.
+    retryStrategy: () => null,
+  })
+  let reason = 'Redis closed the connection'
+  redis.on('error', (error: unknown) => {
+    reason = reasonOf(error)
+    // Protocol errors come here, too, and leave the socket open.
+    events.onEnd(reason)
+  })
+  redis.on('end', () => events.onEnd(reason))
+  redis.on('ready', () => {
+    redis.stream.unref()
+    events.onOpen()
+  })
+  redis.on('messageBuffer', (channel: Buffer, payload: Buffer) => events.onMessage(channel.toString(), payload))
+  // The socket exists a tick after the constructor; a process need not stay for a server that is not there.
+  setImmediate(() => redis.stream?.unref())
+
+  const link: Link = {
+    write(commands) {
+      const { stream } = redis
+      stream.cork()
+      try {
+        return commands.map(({ args: [name, ...rest] }) => {
+          // Upper case passes by the reply transformers of ioredis (HGETALL to an object), which go by the
+          // lower-case name, so that both drivers give what Redis said.
+          const command = new Command(name.toUpperCase(), rest, { replyEncoding: null as never })
+          const reply = redis.sendCommand(command) as Promise<RedisReply>
+          // The bytes are in the socket. ioredis would keep the arguments until the reply, and put them into
+          // an error reply.
+          command.args = []
+          return reply.then(undefined, errorReplyAsValue)
+        })
+      } finally {
+        stream.uncork()
+      }
+    },
+    ping: () => redis.ping().then((pong) => Buffer.from(String(pong)), errorReplyAsValue),
+    subscribe: (channel) => redis.subscribe(channel).then(() => undefined),
+    destroy() {
+      redis.disconnect()
+      // `disconnect` sends a FIN and waits for the other side's, which a half-open connection never sends.
+      redis.stream?.destroy()
+    },
+  }
+  return link
+}
+
+function errorReplyAsValue(error: unknown): Error {
+  if (error instanceof ReplyError) return error as Error
+  throw error
+}
+
+export const createClient = createClientOver(openLink)

@@ -1,0 +1,97 @@
+import * as driver from 'redis'
+import type { RedisCommand, RedisReply } from './client'
+import { createClientOver } from './create-client'
+import type { Link, OpenLink } from './link'
+import { reasonOf } from './reason'
+
+/** RESP markers of simple and bulk strings; not every 5.x exports RESP_TYPES. */
+const TYPE_MAPPING = { [0x2b]: Buffer, [0x24]: Buffer } as const
+
+/**
+ * node-redis stops writing while the socket is over this mark and goes on after a drain, which would cut a
+ * batch with a large body into several writes. The session bounds what is in flight instead.
+ */
+const WRITE_THROUGH_BYTES = 2 ** 30
+
+/** node-redis 6 speaks RESP3 unless told otherwise; 5 speaks RESP2, but sends HELLO when told so. */
+const RESP2 = 'DEFAULT_RESP' in driver ? ({ RESP: 2 } as const) : {}
+
+/** One connection of node-redis (5 or 6), stripped of everything that it would do by itself. */
+const openLink: OpenLink = (target, connectMs, events) => {
+  const client = driver.createClient({
+    ...RESP2,
+    // Requires the right to CLIENT SETINFO; `maintNotifications` to CLIENT MAINT_NOTIFICATIONS.
+    disableClientInfo: true,
+    maintNotifications: 'disabled',
+    disableOfflineQueue: true,
+    socket: {
+      ...(target.transport === 'unix' ? { path: target.path } : { host: target.host, port: target.port }),
+      ...(target.transport === 'tls' ? { tls: true } : {}),
+      connectTimeout: connectMs,
+      keepAlive: true,
+      keepAliveInitialDelay: 10_000,
+      reconnectStrategy: false,
+      highWaterMark: WRITE_THROUGH_BYTES,
+    } as never,
+  })
+  let destroyed = false
+  let dialling = true
+  // Protocol errors come as `error`, too, and leave the socket open; the owner destroys the link.
+  client.on('error', (error: unknown) => events.onEnd(reasonOf(error)))
+  client.on('end', () => events.onEnd('Redis closed the connection'))
+  client.on('connect', () => {
+    dialling = false
+    if (destroyed) drop()
+  })
+  client.on('ready', () => events.onOpen())
+  // Before connecting: neither a dial nor an idle connection keeps the process alive.
+  client.unref()
+  client.connect().catch((error: unknown) => {
+    events.onEnd(reasonOf(error))
+    // Also unregisters the client from the driver's metrics.
+    drop()
+  })
+
+  function drop(): void {
+    try {
+      client.destroy()
+    } catch {
+      // 5.x throws when it is closed already.
+    }
+  }
+
+  const send = (args: readonly (string | Buffer)[]): Promise<RedisReply> =>
+    client
+      .sendCommand<RedisReply>(args as (string | Buffer)[], { typeMapping: TYPE_MAPPING, timeout: undefined } as never)
+      .then(undefined, errorReplyAsValue)
+
+  const link: Link = {
+    // node-redis collects what is sent in one turn of the event loop and writes it at once.
+    write: (commands: readonly RedisCommand[]) => commands.map(({ args }) => send(args)),
+    ping: () => send(['PING']),
+    subscribe: (channel) =>
+      client.subscribe(channel, (payload: Buffer) => events.onMessage(channel, payload), true).then(() => undefined),
+    destroy() {
+      destroyed = true
+      // While it dials it has no socket to destroy and would connect all the same: wait for the end of that.
+      if (!dialling) drop()
+    },
+  }
+  return link
+}
+
+function errorReplyAsValue(error: unknown): Error {
+  if (isErrorReply(error)) return error
+  throw error
+}
+
+function isErrorReply(error: unknown): error is Error {
+  // Not every 5.x exports its error classes.
+  if (typeof driver.ErrorReply === 'function') return error instanceof driver.ErrorReply
+  for (let proto: unknown = error; proto; proto = Object.getPrototypeOf(proto)) {
+    if ((proto as object).constructor.name === 'ErrorReply') return true
+  }
+  return false
+}
+
+export const createClient = createClientOver(openLink)

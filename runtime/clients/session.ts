@@ -1,0 +1,192 @@
+import { DistributedCacheError, messageOf } from '../../src/errors'
+import type { RedisTarget } from '../../src/redis-url'
+import type { CommandArgument, RedisCommand, RedisReply } from './client'
+import { greet } from './handshake'
+import type { Link, LinkEvents, OpenLink } from './link'
+
+/**
+ * Bytes of commands without a reply that one connection may hold. Only a hung server gets near it, and then
+ * for 2 x commandMs at most; it bounds the heap even so.
+ */
+const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
+/** The same for the bookkeeping of many small commands. */
+const MAX_BACKLOG_BATCHES = 10_000
+
+export interface SessionSettings {
+  readonly target: RedisTarget
+  readonly connectMs: number
+  readonly commandMs: number
+  readonly clientName: string
+}
+
+export interface SessionEvents {
+  onReady(): void
+  /** Exactly once, also when it never became ready. */
+  onEnd(reason: string): void
+  onMessage(channel: string, payload: Buffer): void
+}
+
+/** The life of one link: dialled, greeted, used, watched, ended. */
+export interface Session {
+  send(commands: readonly RedisCommand[], timeoutMs: number): Promise<RedisReply[]>
+  ping(timeoutMs: number): Promise<unknown>
+  subscribe(channel: string): Promise<unknown>
+  /** Ends it now; what is outstanding rejects with `error`. */
+  end(error: DistributedCacheError): void
+}
+
+/** A batch that waits for its replies. Deliberately knows nothing of the commands: see `exchange`. */
+interface Exchange {
+  readonly bytes: number
+  readonly sentAt: number
+  /** Silence after which the connection counts as hung, in milliseconds. */
+  readonly patienceMs: number
+  readonly reject: (error: DistributedCacheError) => void
+}
+
+export function startSession(openLink: OpenLink, settings: SessionSettings, events: SessionEvents): Session {
+  const { commandMs, connectMs } = settings
+  /** In the order of sending, which is the order of the replies. */
+  const exchanges = new Set<Exchange>()
+  let backlogBytes = 0
+  let lastReplyAt = 0
+  let ended: DistributedCacheError | undefined
+  let watchdog: NodeJS.Timeout | undefined
+
+  const linkEvents: LinkEvents = {
+    onOpen() {
+      greet((commands) => send(commands, connectMs), settings).then(
+        () => {
+          clearTimeout(dialling)
+          if (ended === undefined) events.onReady()
+        },
+        (error: unknown) => end(asClientError(error)),
+      )
+    },
+    onEnd: (reason) => end(clientError(`The connection to Redis ended: ${reason}`)),
+    onMessage(channel, payload) {
+      if (ended === undefined) events.onMessage(channel, payload)
+    },
+  }
+  const dialling = setTimeout(
+    () => afterPoll(() => end(clientError(`Redis did not accept the connection within ${connectMs} ms`))),
+    connectMs,
+  ).unref()
+  const link: Link = openOrFail(openLink, settings, linkEvents)
+
+  function end(error: DistributedCacheError): void {
+    if (ended !== undefined) return
+    ended = error
+    clearTimeout(dialling)
+    clearTimeout(watchdog)
+    // Before the link goes, so that callers get this reason and not what the driver says of its destruction.
+    for (const { reject } of exchanges) reject(error)
+    exchanges.clear()
+    link.destroy()
+    events.onEnd(error.message)
+  }
+
+  function send(commands: readonly RedisCommand[], timeoutMs: number): Promise<RedisReply[]> {
+    if (ended !== undefined) return Promise.reject(ended)
+    const bytes = sizeOf(commands)
+    if (exchanges.size >= MAX_BACKLOG_BATCHES || backlogBytes + bytes > Math.max(MAX_BACKLOG_BYTES, bytes)) {
+      return Promise.reject(clientError('Redis is too slow: too many commands wait for its reply'))
+    }
+    try {
+      return exchange(link.write(commands), bytes, timeoutMs)
+    } catch (cause) {
+      return Promise.reject(asClientError(cause))
+    }
+  }
+
+  // A function of its own, without `commands` in scope: its closures live until Redis answers, which may be
+  // long after the timeout, and would otherwise keep the payload.
+  function exchange(replies: Promise<RedisReply>[], bytes: number, timeoutMs: number): Promise<RedisReply[]> {
+    return new Promise((resolve, reject) => {
+      const patienceMs = 2 * Math.max(commandMs, timeoutMs)
+      const mine: Exchange = { bytes, sentAt: performance.now(), patienceMs, reject }
+      // Not unref'd: whoever waits for a reply keeps the process alive, the connection itself does not.
+      const timer = setTimeout(
+        () => afterPoll(() => reject(new DistributedCacheError('TIMEOUT', `Redis did not answer within ${timeoutMs} ms.`))),
+        timeoutMs,
+      )
+      const settled = (): void => {
+        clearTimeout(timer)
+        if (exchanges.delete(mine)) backlogBytes -= bytes
+      }
+      exchanges.add(mine)
+      backlogBytes += bytes
+      watchdog ??= setTimeout(() => afterPoll(checkForSilence), patienceMs).unref()
+      Promise.all(replies).then(
+        (values) => {
+          lastReplyAt = performance.now()
+          settled()
+          resolve(values)
+        },
+        (error: unknown) => {
+          settled()
+          reject(asClientError(error))
+        },
+      )
+    })
+  }
+
+  /** A half-open connection swallows everything without an error; only silence gives it away. */
+  function checkForSilence(): void {
+    watchdog = undefined
+    const oldest = exchanges.values().next().value
+    if (ended !== undefined || oldest === undefined) return
+    const silentMs = performance.now() - Math.max(lastReplyAt, oldest.sentAt)
+    if (silentMs >= oldest.patienceMs) {
+      end(clientError(`Redis did not answer anything for ${Math.round(silentMs)} ms`))
+    } else {
+      watchdog = setTimeout(() => afterPoll(checkForSilence), oldest.patienceMs - silentMs).unref()
+    }
+  }
+
+  return {
+    send,
+    ping: (timeoutMs) => (ended === undefined ? exchange([link.ping()], 0, timeoutMs) : Promise.reject(ended)),
+    subscribe: (channel) =>
+      ended === undefined
+        ? exchange([link.subscribe(channel).then(() => null)], 0, commandMs)
+        : Promise.reject(ended),
+    end,
+  }
+}
+
+/** A driver that throws while it dials has to end like any other failed attempt: later, and as an event. */
+function openOrFail(openLink: OpenLink, { target, connectMs }: SessionSettings, events: LinkEvents): Link {
+  try {
+    return openLink(target, connectMs, events)
+  } catch (error) {
+    const refused = (): Promise<never> => Promise.reject(error)
+    setImmediate(() => events.onEnd(messageOf(error)))
+    return { write: () => [refused()], ping: refused, subscribe: refused, destroy() {} }
+  }
+}
+
+/**
+ * A timer that came due while the event loop was blocked runs before the socket is read. The reply may be
+ * there already; reading comes before setImmediate.
+ */
+function afterPoll(action: () => void): void {
+  setImmediate(action)
+}
+
+export function clientError(what: string, cause?: unknown): DistributedCacheError {
+  return new DistributedCacheError('CLIENT', `${what}.`, cause === undefined ? undefined : { cause })
+}
+
+function asClientError(error: unknown): DistributedCacheError {
+  if (error instanceof DistributedCacheError) return error
+  return clientError(`The connection to Redis failed: ${messageOf(error)}`, error)
+}
+
+function sizeOf(commands: readonly RedisCommand[]): number {
+  let bytes = 0
+  for (const { args } of commands) {
+    for (const arg of args as readonly CommandArgument[]) bytes += arg.length
+  }
+  return bytes
+}

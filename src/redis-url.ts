@@ -1,0 +1,142 @@
+import { DistributedCacheError } from './errors'
+
+/** A Redis URL taken apart: everything a connection needs, decoded. */
+export interface RedisTarget {
+  readonly transport: 'tcp' | 'tls' | 'unix'
+  /** Host name or address (IPv6 without brackets); empty for a unix socket. */
+  readonly host: string
+  /** TCP port; 0 for a unix socket. */
+  readonly port: number
+  /** Path of the unix socket; empty otherwise. */
+  readonly path: string
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly database: number
+}
+
+const EXAMPLES =
+  'redis://user:password@host:6379/0, rediss://host:6380, unix:///run/redis.sock?db=0 or /run/redis.sock'
+
+/** Names an address without its secrets, for log lines and errors. Works on text that is no URL, too. */
+export function redactUrl(url: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(url)?.[0] ?? ''
+  const [beforeQuery = '', query] = splitOnce(url.slice(scheme.length), '?')
+  // Up to the last "@", also past "/", "?" and "#": a password that was not percent-encoded hides nowhere.
+  const at = url.slice(scheme.length).lastIndexOf('@')
+  if (at === -1) {
+    // "user:secret" without a host looks like "host:port"; only digits are surely a port.
+    const address = beforeQuery.replace(/^([^/\]]*|\[[^\]]*\]):(?!\d*(?:\/|$)).*$/, '$1:***')
+    return scheme + address + (query === undefined ? '' : '?***')
+  }
+  const rest = url.slice(scheme.length)
+  const [user = '', secret] = splitOnce(rest.slice(0, at), ':')
+  const shownUser = secret === undefined && scheme === '' ? '***' : user
+  const [host = '', hostQuery] = splitOnce(rest.slice(at + 1), '?')
+  return `${scheme}${shownUser}${secret === undefined ? '' : ':***'}@${host}${hostQuery === undefined ? '' : '?***'}`
+}
+
+/**
+ * Takes a Redis URL apart. Throws INVALID_ENVIRONMENT, with the password redacted, when it is not one.
+ * @param source the variable or option that the text came from, for the error
+ */
+export function parseRedisUrl(url: string, source = 'REDIS_URL'): RedisTarget {
+  const text = url.trim()
+  const fail = (what: string, fix: string): never => {
+    throw new DistributedCacheError('INVALID_ENVIRONMENT', `${source} ${what}: "${redactUrl(text)}". ${fix}`)
+  }
+  if (text === '') {
+    return fail('is empty', `Set it to one of ${EXAMPLES}, or unset it.`)
+  }
+  if (text.startsWith('/') || /^unix:/i.test(text)) return parseUnix(text, fail)
+  if (!/^rediss?:\/\//i.test(text)) {
+    return fail('is not a Redis URL', `Write it as ${EXAMPLES}.`)
+  }
+  const parsed = tryParse(text)
+  if (parsed === undefined) {
+    return fail(
+      'cannot be read as a URL',
+      `Write it as ${EXAMPLES}; percent-encode special characters of the user and password ("@" is %40, "/" is %2F, "#" is %23).`,
+    )
+  }
+  const host = decode(parsed.hostname.replace(/^\[(.*)\]$/, '$1'))
+  if (host === undefined || host === '') return fail('has no host', `Write it as ${EXAMPLES}.`)
+  if (parsed.hash !== '') {
+    return fail('has a "#" part', 'If the "#" belongs to the password, write it as %23.')
+  }
+  const query = new URLSearchParams(parsed.search)
+  // Common for ioredis users (`?family=0`); both families are tried anyway.
+  query.delete('family')
+  if (query.size > 0) {
+    const names = [...query.keys()].map((name) => `"${name}"`).join(', ')
+    return fail(`has parameters that are not supported (${names})`, 'Remove them; use rediss:// for TLS and /N for a database.')
+  }
+  const [username, password] = credentials(parsed.username, parsed.password, fail)
+  return {
+    transport: parsed.protocol.toLowerCase() === 'rediss:' ? 'tls' : 'tcp',
+    host,
+    port: parsed.port === '' ? 6379 : portOf(parsed.port, fail),
+    path: '',
+    username,
+    password,
+    database: databaseOf(parsed.pathname.replace(/^\//, ''), fail),
+  }
+}
+
+type Fail = (what: string, fix: string) => never
+
+function parseUnix(text: string, fail: Fail): RedisTarget {
+  const match = /^unix:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?(\/[^?#]*)(?:\?([^#]*))?$/i.exec(text)
+  const plain = /^(\/[^?]*)(?:\?(.*))?$/.exec(text)
+  const path = match ? decode(match[3] ?? '') : plain?.[1]
+  if (path === undefined || path === '' || path.endsWith('/')) {
+    return fail('does not name a unix socket', 'Write it as unix:///run/redis.sock?db=0 or /run/redis.sock.')
+  }
+  const query = new URLSearchParams((match ? match[4] : plain?.[2]) ?? '')
+  const database = query.get('db') ?? ''
+  query.delete('db')
+  if (query.size > 0) {
+    return fail('has parameters that are not supported', 'Only "db" is known for a unix socket, as in unix:///run/redis.sock?db=0.')
+  }
+  const [username, password] = credentials(match?.[1] ?? '', match?.[2] ?? '', fail)
+  return { transport: 'unix', host: '', port: 0, path, username, password, database: databaseOf(database, fail) }
+}
+
+function credentials(user: string, secret: string, fail: Fail): [string | undefined, string | undefined] {
+  const username = decode(user)
+  const password = decode(secret)
+  if (username === undefined || password === undefined) {
+    return fail('has a "%" in its user or password that is not followed by two hex digits', 'Write a literal "%" as %25.')
+  }
+  return [username === '' ? undefined : username, password === '' ? undefined : password]
+}
+
+function portOf(text: string, fail: Fail): number {
+  const port = Number(text)
+  return port >= 1 && port <= 65_535 ? port : fail('has an invalid port', 'Use a port from 1 to 65535.')
+}
+
+function databaseOf(text: string, fail: Fail): number {
+  if (text === '') return 0
+  return /^\d{1,9}$/.test(text) ? Number(text) : fail('has an invalid database', 'End it with a number, as in redis://host:6379/0.')
+}
+
+function tryParse(text: string): URL | undefined {
+  try {
+    return new URL(text)
+  } catch {
+    return undefined
+  }
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator)
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)]
+}

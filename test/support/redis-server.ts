@@ -1,0 +1,204 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+
+export interface StartRedisOptions {
+  /** More arguments for redis-server, e.g. `['--requirepass', 'secret']`. */
+  args?: readonly string[]
+  /** A fixed port, to start again where a server was stopped. Default: a free one. */
+  port?: number
+}
+
+/** One argument of an admin command. */
+export type Argument = string | number | Buffer
+/** A reply of `command`: bulk and simple strings as text. An error reply rejects instead. */
+export type Reply = null | number | string | Reply[]
+
+export interface RedisServer {
+  readonly url: string
+  readonly port: number
+  readonly pid: number
+  /** A second way in, on the same server. */
+  readonly socketPath: string
+  /** The private working directory; gone after `stop`. */
+  readonly directory: string
+  /** Sends one command over its own connection, so that nothing here disturbs the client under test. */
+  command(...args: [string, ...Argument[]]): Promise<Reply>
+  /** Calls per command since the start or the last `resetCommandStats`; subcommands as `client|setname`. */
+  commandStats(): Promise<Record<string, number>>
+  resetCommandStats(): Promise<void>
+  /** Stops the process (SIGKILL: nothing is persisted) and waits for its end. Idempotent. */
+  stop(): Promise<void>
+  /** Freezes the process: its sockets stay open and nothing is answered. */
+  freeze(): void
+  unfreeze(): void
+}
+
+const HOST = '127.0.0.1'
+const READY = 'Ready to accept connections'
+
+/** Starts a private redis-server: no persistence, own directory, own port. */
+export async function startRedis({ args = [], port }: StartRedisOptions = {}): Promise<RedisServer> {
+  const executable = findExecutable()
+  for (let attempt = 1; ; attempt++) {
+    const directory = await mkdtemp(join(tmpdir(), 'ndc-redis-'))
+    const chosenPort = port ?? (await freePort())
+    const socketPath = join(directory, 'redis.sock')
+    const child = spawn(
+      executable,
+      [
+        ...['--bind', HOST, '--port', String(chosenPort), '--unixsocket', socketPath, '--dir', directory],
+        ...['--save', '', '--appendonly', 'no', '--daemonize', 'no', ...args],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    const output = await untilReady(child)
+    if (output === undefined) return handleOf(child, chosenPort, directory, socketPath)
+    await rm(directory, { recursive: true, force: true })
+    // Somebody took the port between our look and the start.
+    if (/Address already in use/i.test(output) && attempt < 10 && port === undefined) continue
+    throw new Error(`redis-server did not start:\n${output}`)
+  }
+}
+
+function handleOf(child: ChildProcess, port: number, directory: string, socketPath: string): RedisServer {
+  const pid = child.pid as number
+  // Last resort when a test run dies; `stop` is the rule.
+  const killAtExit = (): void => void child.kill('SIGKILL')
+  process.once('exit', killAtExit)
+  const command: RedisServer['command'] = (...args) => rawCommand(socketPath, args)
+  return {
+    url: `redis://${HOST}:${port}`,
+    port,
+    pid,
+    socketPath,
+    directory,
+    command,
+    async commandStats() {
+      const info = String(await command('INFO', 'commandstats'))
+      const stats: Record<string, number> = {}
+      for (const [, name = '', calls] of info.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm)) stats[name] = Number(calls)
+      return stats
+    },
+    async resetCommandStats() {
+      await command('CONFIG', 'RESETSTAT')
+    },
+    async stop() {
+      process.off('exit', killAtExit)
+      if (child.exitCode === null && child.signalCode === null) {
+        const exited = once(child, 'exit')
+        child.kill('SIGKILL')
+        await exited
+      }
+      await rm(directory, { recursive: true, force: true })
+    },
+    freeze: () => void child.kill('SIGSTOP'),
+    unfreeze: () => void child.kill('SIGCONT'),
+  }
+}
+
+/** Resolves with undefined when it accepts connections, with its output when it exited instead. */
+function untilReady(child: ChildProcess): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    const read = (chunk: Buffer): void => {
+      output += chunk.toString()
+      if (!output.includes(READY)) return
+      // Keep the pipes flowing, or the server blocks once they are full.
+      child.stdout?.off('data', read).resume()
+      child.stderr?.off('data', read).resume()
+      child.off('close', exited)
+      resolve(undefined)
+    }
+    const exited = (): void => resolve(output)
+    child.stdout?.on('data', read)
+    child.stderr?.on('data', read)
+    child.once('error', reject)
+    child.once('close', exited)
+  })
+}
+
+function findExecutable(): string {
+  for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
+    const candidate = join(directory, 'redis-server')
+    if (directory !== '' && existsSync(candidate)) return candidate
+  }
+  throw new Error(
+    'redis-server is not on the PATH, and the integration tests need a real one (6.2 or newer). ' +
+      'Install it (Debian and Ubuntu: apt-get install redis-server; macOS: brew install redis), or put a valkey-server on the PATH under that name.',
+  )
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  probe.listen(0, HOST)
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+/** One command over a fresh connection. Own RESP code: the tests of the drivers should not lean on a driver. */
+function rawCommand(socketPath: string, args: readonly Argument[]): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath)
+    let received = Buffer.alloc(0)
+    socket.on('data', (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk])
+      const parsed = parseReply(received, 0)
+      if (parsed === undefined) return
+      socket.destroy()
+      if (parsed.value instanceof Error) reject(parsed.value)
+      else resolve(parsed.value)
+    })
+    socket.on('error', reject)
+    socket.on('close', () => reject(new Error(`redis-server closed the connection on ${String(args[0])}`)))
+    const parts: Buffer[] = [Buffer.from(`*${args.length}\r\n`)]
+    for (const arg of args) {
+      const bytes = Buffer.isBuffer(arg) ? arg : Buffer.from(String(arg))
+      parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'))
+    }
+    socket.write(Buffer.concat(parts))
+  })
+}
+
+type Parsed = { value: Reply | Error; next: number }
+
+function parseReply(bytes: Buffer, start: number): Parsed | undefined {
+  const lineEnd = bytes.indexOf('\r\n', start)
+  if (lineEnd === -1) return undefined
+  const line = bytes.toString('utf8', start + 1, lineEnd)
+  const next = lineEnd + 2
+  switch (String.fromCharCode(bytes[start] ?? 0)) {
+    case '+':
+      return { value: line, next }
+    case '-':
+      return { value: new Error(line), next }
+    case ':':
+      return { value: Number(line), next }
+    case '$': {
+      const length = Number(line)
+      if (length === -1) return { value: null, next }
+      if (bytes.length < next + length + 2) return undefined
+      return { value: bytes.toString('utf8', next, next + length), next: next + length + 2 }
+    }
+    case '*': {
+      const items: Reply[] = []
+      let at = next
+      for (let left = Number(line); left > 0; left--) {
+        const item = parseReply(bytes, at)
+        if (item === undefined) return undefined
+        items.push(item.value instanceof Error ? item.value.message : item.value)
+        at = item.next
+      }
+      return { value: Number(line) === -1 ? null : items, next: at }
+    }
+    default:
+      return { value: new Error(`unexpected reply: ${line}`), next }
+  }
+}
