@@ -1,6 +1,7 @@
 import type { ResolvedOptions } from '../src/options'
 import type { CacheHandlerClass, TagDurations, UseCacheHandler } from './handlers/next-types'
 import type { CreateClient } from './clients/client'
+import { createRuntime } from './create-runtime'
 
 /** Everything the runtime needs to know, decided by the router when the process started. */
 export interface RuntimeConfig {
@@ -31,12 +32,18 @@ export interface InvalidationForwarder {
   invalidate(tags: readonly string[], durations?: TagDurations): Promise<void>
 }
 
-/** The runtime of this process: built at the first call, the same one ever after, in every copy of this module. */
-export function getRuntime(_config: RuntimeConfig): Runtime {
-  throw new Error('not built yet')
+const PROCESS_RUNTIME = Symbol.for('next-distributed-cache.runtime')
+const registry = globalThis as { [PROCESS_RUNTIME]?: Runtime & InvalidationForwarder }
+
+/**
+ * The runtime of this process: built at the first call, the same one ever after, in every copy of this
+ * module. Next loads the entries several times, and one process shall hold one connection.
+ */
+export function getRuntime(config: RuntimeConfig): Runtime {
+  return (registry[PROCESS_RUNTIME] ??= createRuntime(config))
 }
 
-/** The forwarder of this process, for `DISTRIBUTED_CACHE=off` with a URL set. */
-export function getForwarder(_config: RuntimeConfig): InvalidationForwarder {
-  throw new Error('not built yet')
+/** The forwarder of this process, for `DISTRIBUTED_CACHE=off` with a URL set: the same connection, nothing else. */
+export function getForwarder(config: RuntimeConfig): InvalidationForwarder {
+  return (registry[PROCESS_RUNTIME] ??= createRuntime(config))
 }

@@ -15,6 +15,7 @@ export function createMemoryStore(maxBytes: Bytes): Store {
   const history = new ClockHistory()
   const nowMicros = () => Math.round(localNow() * 1000)
   let clock = nowMicros()
+  let floor = 0
   history.observe(localNow(), clock)
 
   function view(tags: readonly string[]): TagView {
@@ -23,7 +24,7 @@ export function createMemoryStore(maxBytes: Bytes): Store {
       const record = records.get(tag)
       if (record !== undefined) found.set(tag, record)
     }
-    return { clock, floor: 0, incarnation: 'memory', records: found }
+    return { clock, floor, incarnation: 'memory', records: found }
   }
 
   return {
@@ -43,6 +44,10 @@ export function createMemoryStore(maxBytes: Bytes): Store {
       for (const { tag, windowMicros } of changes) {
         records.set(tag, applyInvalidation(records.get(tag) ?? NO_RECORD, clock, windowMicros, now))
       }
+      history.observe(localNow(), clock)
+    },
+    async invalidateEverything() {
+      floor = clock = Math.max(clock + 1, nowMicros())
       history.observe(localNow(), clock)
     },
     catchUp: async (_seen, tags) => view(tags),

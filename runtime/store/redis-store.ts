@@ -46,14 +46,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return runScript(client, script, keys, args)
   }
 
-  async function attend(seen: Clock): Promise<void> {
+  async function attend(seen: Clock, distrustAfterMs?: Milliseconds): Promise<void> {
     const sentAt = localNow()
-    const boot = booted ? '' : 'boot'
-    const graceMicros = (options.attendGraceMs ?? 20_000) * 1000
+    const graceMs = distrustAfterMs ?? options.attendGraceMs ?? 20_000
+    const boot = booted && distrustAfterMs === undefined ? '' : 'boot'
     const reply = await run(
       attendScript,
       [names.tags],
-      [String(seen), randomUUID(), String(options.stateTtlMs), boot, String(graceMicros)],
+      [String(seen), randomUUID(), String(options.stateTtlMs), boot, String(graceMs * 1000)],
     )
     const [clock, , , time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
     if (clock === undefined || time === undefined) {
@@ -151,6 +151,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       }
       serverTime.sample(sentAt, localNow(), time)
       observed(clock)
+    },
+
+    async invalidateEverything() {
+      await connected()
+      // Distrusts the entries however recently somebody attended.
+      await attend(history.latest, -1)
     },
 
     async catchUp(seen, tags) {

@@ -21,6 +21,8 @@ export interface Store {
   write(key: string, record: Buffer, ttlMs: Milliseconds): Promise<WriteOutcome>
   /** Resolves when the invalidation is acknowledged. */
   invalidate(changes: readonly TagChange[]): Promise<void>
+  /** Raises the floor: no entry of the application that exists now stays valid. */
+  invalidateEverything(): Promise<void>
   /**
    * Tells the store of a clock value that was seen elsewhere (the fence of an entry): when the server is
    * behind it, state was lost, and the floor is raised before the returned view is read.

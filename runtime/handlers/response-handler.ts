@@ -1,0 +1,128 @@
+import type { Entry } from '../../src/entry'
+import type { EntryScope } from '../../src/key-names'
+import { localNow } from '../../src/server-time'
+import type { Clock, LocalMillis, Seconds } from '../../src/units'
+import type { Cache } from '../cache/cache'
+import type {
+  CacheHandler,
+  CacheHandlerClass,
+  CacheHandlerContext,
+  CacheHandlerGetContext,
+  CacheHandlerSetContext,
+  CacheHandlerValue,
+  ResponseKind,
+  ResponseValue,
+  TagDurations,
+} from './next-types'
+import { packResponse, unpackResponse, type UnpackedResponse } from './response-codec'
+import { createMarkStale, removeMark, responseTags } from './stale-mark'
+import { windowSecondsOf } from './tag-durations'
+
+/**
+ * Builds the class for `cacheHandler`: responses (pages, route handlers, redirects, not-found), `fetch`,
+ * `unstable_cache` and images. Next constructs it about three times per request, so an instance holds only
+ * what belongs to its request: which reads a generation may be based on.
+ */
+export function createCacheHandlerClass(cache: Cache): CacheHandlerClass {
+  const markStale = createMarkStale()
+  /** Where values that were handed out came from: a failed refresh writes the same object back. */
+  const origins = new WeakMap<ResponseValue, Entry>()
+
+  return class DistributedCacheHandler implements CacheHandler {
+    private readonly constructedAt: LocalMillis = localNow()
+    /** What the oldest `get` of a key in this request knew: the fence of what is set under it later. */
+    private readonly reads = new Map<string, { fence: Clock | undefined; at: LocalMillis }>()
+
+    constructor(_context: CacheHandlerContext) {}
+
+    async get(cacheKey: string, context: CacheHandlerGetContext): Promise<CacheHandlerValue | null> {
+      const scope = scopeOf(context.kind)
+      const at = localNow()
+      const tags = [...(context.tags ?? []), ...(context.softTags ?? [])]
+      const { entry, verdict, clock } = await cache.read(scope, cacheKey, { tags })
+      if (!this.reads.has(cacheKey)) this.reads.set(cacheKey, { fence: clock ?? cache.fenceAt(at), at })
+      if (entry === undefined) return null
+      const unpacked = unpack(entry, context)
+      if (unpacked === undefined) {
+        cache.skip(scope, cacheKey, 'bad-value')
+        return null
+      }
+      const response = toNext(unpacked, cache.toLocal(entry.modifiedAt))
+      const answer = verdict === 'stale' ? this.stale(response, context) : response
+      if (answer.value !== null) origins.set(answer.value, entry)
+      return answer
+    }
+
+    /** The same value, dressed so that Next serves it once more and refreshes it. */
+    private stale(response: CacheHandlerValue, context: CacheHandlerGetContext): CacheHandlerValue {
+      const { value } = response
+      if (value?.kind === 'FETCH') {
+        // Next counts the age of a fetch against `revalidate`, ours or the caller's.
+        const revalidate = context.revalidate || value.revalidate
+        return { ...response, lastModified: localNow() - (revalidate + 1) * 1000 }
+      }
+      return markStale(response, localNow())
+    }
+
+    async set(cacheKey: string, value: ResponseValue | null, context: CacheHandlerSetContext): Promise<void> {
+      const scope = context.fetchCache === true ? 'fetch' : scopeOf(value?.kind ?? context.kind ?? 'APP_PAGE')
+      // Next sets some entries that nobody read (on-demand revalidation): the request is their beginning.
+      const { fence, at } = this.reads.get(cacheKey) ?? {
+        fence: cache.fenceAt(this.constructedAt),
+        at: this.constructedAt,
+      }
+      this.reads.delete(cacheKey)
+      if (fence === undefined) return cache.skip(scope, cacheKey, 'no-fence')
+      const now = cache.toServer(localNow())
+      const origin = value === null ? undefined : origins.get(value)
+      const clean = removeMark(value)
+      const packed = packResponse(clean, context.cacheControl)
+      const tags = scope === 'fetch' ? [...new Set(context.tags ?? [])] : responseTags(clean)
+      // Next writes the previous value back when its refresh failed. It must not look new, and is not
+      // tried again before the life that Next gave it is over.
+      const age =
+        origin === undefined
+          ? { fence, bornAt: cache.toServer(at), retryAt: 0 }
+          : { fence: origin.fence, bornAt: origin.bornAt, retryAt: now + retrySeconds(context) * 1_000_000 }
+      await cache.write(scope, cacheKey, { ...age, modifiedAt: now, tags, ...packed }, expireOf(context))
+    }
+
+    revalidateTag(tags: string | string[], durations?: TagDurations): Promise<void> {
+      return cache.invalidate(typeof tags === 'string' ? [tags] : tags, windowSecondsOf(durations))
+    }
+
+    resetRequestCache(): void {}
+  }
+}
+
+function scopeOf(kind: ResponseKind): EntryScope {
+  if (kind === 'FETCH') return 'fetch'
+  return kind === 'IMAGE' ? 'image' : 'response'
+}
+
+function unpack(entry: Entry, { isFallback, isRoutePPREnabled }: CacheHandlerGetContext): UnpackedResponse | undefined {
+  let unpacked: UnpackedResponse
+  try {
+    unpacked = unpackResponse(entry.detail, entry.body)
+  } catch {
+    return undefined
+  }
+  const { value } = unpacked
+  if (value?.kind === 'APP_PAGE' && (isFallback || (isRoutePPREnabled && value.postponed !== undefined))) {
+    // As Next's own file cache: a shell is completed by a render, never by the data of an earlier one.
+    delete value.rscData
+  }
+  return unpacked
+}
+
+function toNext({ value, cacheControl }: UnpackedResponse, lastModified: LocalMillis): CacheHandlerValue {
+  return cacheControl === undefined ? { lastModified, value } : { lastModified, value, cacheControl }
+}
+
+function retrySeconds({ cacheControl }: CacheHandlerSetContext): Seconds {
+  return cacheControl === undefined || cacheControl.revalidate === false ? 3 : cacheControl.revalidate
+}
+
+function expireOf({ cacheControl }: CacheHandlerSetContext): Seconds | undefined {
+  return cacheControl?.expire
+}

@@ -1,0 +1,23 @@
+import { localNow } from '../../src/server-time'
+import type { Store } from '../store/store'
+import { ByteLru } from './byte-lru'
+
+/**
+ * Entries in this process, tag state in the fleet: for `use cache` with `useCache: 'remote-only'`. What one
+ * replica renders stays its own, but no invalidation is missed.
+ */
+export function createLocalStore(shared: Store, limits: { maxBytes: number; maxEntryBytes: number }): Store {
+  const entries = new ByteLru<{ record: Buffer; expiresAt: number }>(limits.maxBytes, limits.maxEntryBytes)
+  return {
+    ...shared,
+    async read(key, tags) {
+      const view = await shared.readTags(tags)
+      const entry = entries.get(key)
+      return { bytes: entry !== undefined && entry.expiresAt > localNow() ? entry.record : null, view }
+    },
+    async write(key, record, ttlMs) {
+      entries.set(key, { record, expiresAt: localNow() + ttlMs }, record.length)
+      return 'stored'
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import { channel } from 'node:diagnostics_channel'
+import type { EntryScope } from '../src/key-names'
+import type { RecordFault } from '../src/record'
+import type { Verdict } from '../src/tag-state'
+import type { Bytes, Milliseconds } from '../src/units'
+
+/** Why a write stored nothing. */
+export type SkipReason = 'no-fence' | 'expire-0' | 'too-large' | 'stream-error' | 'unavailable' | 'bad-value'
+
+/**
+ * What the runtime reports, by event name. Each is published on the `node:diagnostics_channel` named
+ * `next-distributed-cache:<event>`, which costs nothing without a subscriber and works across copies of this
+ * module. Messages carry hashes and tags, never raw cache keys.
+ */
+export interface TelemetryEvents {
+  /** A read was answered; `verdict` is undefined on a miss of the store. */
+  read: { scope: EntryScope; key: string; result: 'hit' | 'miss'; verdict: Verdict | undefined; ms: Milliseconds }
+  /** Something under a key was no entry of ours. */
+  fault: { key: string; fault: RecordFault }
+  write: { scope: EntryScope; key: string; outcome: 'stored' | 'superseded'; bytes: Bytes; ms: Milliseconds }
+  skip: { scope: EntryScope; key: string; reason: SkipReason }
+  /** An invalidation is acknowledged: it is final from here on. */
+  invalidated: { tags: readonly string[]; ms: Milliseconds }
+  /** An invalidation could not be sent; it is kept and retried. */
+  journalled: { tags: number; pending: number }
+  /** The store could not answer. */
+  unavailable: { what: string; message: string }
+}
+
+export type TelemetryEvent = keyof TelemetryEvents
+
+export const CHANNEL_PREFIX = 'next-distributed-cache:'
+
+const EVENTS: readonly TelemetryEvent[] = [
+  'read',
+  'fault',
+  'write',
+  'skip',
+  'invalidated',
+  'journalled',
+  'unavailable',
+]
+
+const channels = new Map(EVENTS.map((event) => [event, channel(CHANNEL_PREFIX + event)]))
+
+export type Emit = <E extends TelemetryEvent>(event: E, message: TelemetryEvents[E]) => void
+
+/** Publishes events; with `debug`, also prints one line each. */
+export function createEmit(debug: boolean): Emit {
+  return (event, message) => {
+    const target = channels.get(event)
+    if (target?.hasSubscribers) target.publish(message)
+    if (debug) console.log(`next-distributed-cache: ${event} ${JSON.stringify(message)}`)
+  }
+}
