@@ -11,7 +11,7 @@ import { createLogger } from './logger'
 import { createLocalStore } from './memory/local-store'
 import { createMemoryStore } from './memory/memory-store'
 import { createRedisStore } from './store/redis-store'
-import type { Store } from './store/store'
+import type { Store } from '../src/store'
 import { createEmit } from './telemetry'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */

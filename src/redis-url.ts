@@ -68,7 +68,10 @@ export function parseRedisUrl(url: string, source = 'REDIS_URL'): RedisTarget {
   query.delete('family')
   if (query.size > 0) {
     const names = [...query.keys()].map((name) => `"${name}"`).join(', ')
-    return fail(`has parameters that are not supported (${names})`, 'Remove them; use rediss:// for TLS and /N for a database.')
+    return fail(
+      `has parameters that are not supported (${names})`,
+      'Remove them; use rediss:// for TLS and /N for a database.',
+    )
   }
   const [username, password] = credentials(parsed.username, parsed.password, fail)
   return {
@@ -95,17 +98,31 @@ function parseUnix(text: string, fail: Fail): RedisTarget {
   const database = query.get('db') ?? ''
   query.delete('db')
   if (query.size > 0) {
-    return fail('has parameters that are not supported', 'Only "db" is known for a unix socket, as in unix:///run/redis.sock?db=0.')
+    return fail(
+      'has parameters that are not supported',
+      'Only "db" is known for a unix socket, as in unix:///run/redis.sock?db=0.',
+    )
   }
   const [username, password] = credentials(match?.[1] ?? '', match?.[2] ?? '', fail)
-  return { transport: 'unix', host: '', port: 0, path, username, password, database: databaseOf(database, fail) }
+  return {
+    transport: 'unix',
+    host: '',
+    port: 0,
+    path,
+    username,
+    password,
+    database: databaseOf(database, fail),
+  }
 }
 
 function credentials(user: string, secret: string, fail: Fail): [string | undefined, string | undefined] {
   const username = decode(user)
   const password = decode(secret)
   if (username === undefined || password === undefined) {
-    return fail('has a "%" in its user or password that is not followed by two hex digits', 'Write a literal "%" as %25.')
+    return fail(
+      'has a "%" in its user or password that is not followed by two hex digits',
+      'Write a literal "%" as %25.',
+    )
   }
   return [username === '' ? undefined : username, password === '' ? undefined : password]
 }
@@ -117,7 +134,9 @@ function portOf(text: string, fail: Fail): number {
 
 function databaseOf(text: string, fail: Fail): number {
   if (text === '') return 0
-  return /^\d{1,9}$/.test(text) ? Number(text) : fail('has an invalid database', 'End it with a number, as in redis://host:6379/0.')
+  return /^\d{1,9}$/.test(text)
+    ? Number(text)
+    : fail('has an invalid database', 'End it with a number, as in redis://host:6379/0.')
 }
 
 function tryParse(text: string): URL | undefined {

@@ -2,7 +2,7 @@ import type { TagChange } from '../../src/tag-state'
 import { localNow } from '../../src/server-time'
 import type { Milliseconds } from '../../src/units'
 import type { Logger } from '../logger'
-import type { Store } from '../store/store'
+import type { Store } from '../../src/store'
 import type { Emit } from '../telemetry'
 
 /** Distinct tags kept while Redis is away; past it, all of them become one: everything. */

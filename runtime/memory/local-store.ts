@@ -1,5 +1,5 @@
 import { localNow } from '../../src/server-time'
-import type { Store } from '../store/store'
+import type { Store } from '../../src/store'
 import { ByteLru } from './byte-lru'
 
 /**

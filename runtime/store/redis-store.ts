@@ -11,7 +11,7 @@ import { runScript, type Script } from './script'
 import { attendScript } from './scripts/attend'
 import { invalidateScript } from './scripts/invalidate'
 import { writeEntryScript } from './scripts/write-entry'
-import type { Store, StoredBytes, WriteOutcome } from './store'
+import type { Store, StoredBytes, WriteOutcome } from '../../src/store'
 
 export interface RedisStoreOptions {
   readonly client: RedisClient

@@ -1,5 +1,5 @@
-import type { TagChange, TagView } from '../../src/tag-state'
-import type { Clock, LocalMillis, Milliseconds, ServerMicros } from '../../src/units'
+import type { TagChange, TagView } from './tag-state'
+import type { Clock, LocalMillis, Milliseconds, ServerMicros } from './units'
 
 export interface StoredBytes {
   /** The record under the key; null: there is none. */

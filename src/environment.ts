@@ -1,0 +1,88 @@
+import { DistributedCacheError } from './errors'
+import type { Preset } from './options'
+import { parseRedisUrl, redactUrl } from './redis-url'
+
+/** The variables of the process, as `process.env` has them. */
+export type Variables = Readonly<Record<string, string | undefined>>
+
+/** What the environment says, read when the server process loads the router. */
+export interface Environment {
+  /** `DISTRIBUTED_CACHE`; undefined: on in production when there is a URL, off in development. */
+  readonly enabled: 'on' | 'off' | undefined
+  readonly url: string | undefined
+  readonly topology: 'single' | 'cluster' | 'sentinel'
+  readonly preset: Preset | undefined
+  readonly namespace: string | undefined
+  /** One line per cache operation. */
+  readonly debug: boolean
+}
+
+/** An empty variable counts as unset: that is what a compose file or a chart makes of a missing value. */
+function read(variables: Variables, name: string): string | undefined {
+  const value = variables[name]?.trim()
+  return value === '' ? undefined : value
+}
+
+function choice<Allowed extends string>(
+  variables: Variables,
+  name: string,
+  allowed: readonly Allowed[],
+): Allowed | undefined {
+  const value = read(variables, name)
+  if (value === undefined) return undefined
+  const found = allowed.find((candidate) => candidate === value.toLowerCase())
+  if (found === undefined)
+    throw new DistributedCacheError(
+      'INVALID_ENVIRONMENT',
+      `${name} is ${JSON.stringify(value.slice(0, 40))}. Set it to ${allowed.join(' or ')}, or unset it.`,
+    )
+  return found
+}
+
+function flag(variables: Variables, name: string): boolean {
+  const value = read(variables, name)
+  return value !== undefined && !['0', 'false', 'off', 'no'].includes(value.toLowerCase())
+}
+
+/** Throws INVALID_ENVIRONMENT, saying which variable and how to fix it; a URL is never repeated with its secrets. */
+export function readEnvironment(variables: Variables): Environment {
+  const topology = choice(variables, 'DISTRIBUTED_CACHE_TOPOLOGY', ['single', 'cluster', 'sentinel']) ?? 'single'
+  const urlVariable = ['DISTRIBUTED_CACHE_URL', 'REDIS_URL'].find((name) => read(variables, name) !== undefined)
+  const url = urlVariable && read(variables, urlVariable)
+  if (url !== undefined) {
+    const nodes = topology === 'single' ? [url] : url.split(',')
+    for (const node of nodes) parseRedisUrl(node, urlVariable)
+  }
+  return {
+    enabled: choice(variables, 'DISTRIBUTED_CACHE', ['on', 'off']),
+    url,
+    topology,
+    preset: choice(variables, 'DISTRIBUTED_CACHE_PRESET', ['strict', 'l1-pubsub']),
+    namespace: read(variables, 'DISTRIBUTED_CACHE_NAMESPACE'),
+    debug: flag(variables, 'DISTRIBUTED_CACHE_DEBUG') || flag(variables, 'NEXT_PRIVATE_DEBUG_CACHE'),
+  }
+}
+
+/** Takes the URL and its password out of a message that came from elsewhere. */
+export function withoutSecrets(message: string, url: string | undefined): string {
+  if (url === undefined) return message
+  const secrets = /:\/\/[^:@/]*:(.+)@/.exec(url)?.[1]
+  const safe = message.replaceAll(url, redactUrl(url))
+  return secrets === undefined ? safe : safe.replaceAll(secrets, '***').replaceAll(decoded(secrets), '***')
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/**
+ * A deployment id or build id as part of a key name: everything outside letters, digits, `.`, `_` and `-`
+ * becomes `%` and the hexadecimal UTF-16 code unit, so that different ids never meet.
+ */
+export function encodeNamespace(namespace: string): string {
+  return namespace.replace(/[^\w.-]/g, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

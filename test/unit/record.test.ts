@@ -1,0 +1,99 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { crc32, crc32Portable } from '../../src/crc32'
+import { bytesOf, decodeEntry, encodeEntry, type NewEntry } from '../../src/entry'
+import type { Codec } from '../../src/options'
+import { decodeRecord, HEAD_BYTES } from '../../src/record'
+import { isCodecAvailable } from '../../src/compression'
+
+const MAX_BYTES = 1024 * 1024
+const codecs = (['none', 'gzip', 'brotli', 'zstd'] as const).filter(isCodecAvailable)
+
+const micros = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
+const anyText = fc.string({ unit: 'binary' })
+const newEntry: fc.Arbitrary<NewEntry> = fc.record({
+  fence: micros,
+  bornAt: micros,
+  modifiedAt: micros,
+  retryAt: micros,
+  tags: fc.array(anyText, { maxLength: 5 }),
+  detail: fc.dictionary(fc.string(), fc.jsonValue()).map((value) => JSON.parse(JSON.stringify(value)) as object),
+  chunks: fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 4 }),
+})
+
+describe('entry records', () => {
+  it.each(codecs)('survive encode and decode bit for bit (%s)', async (codec: Codec) => {
+    await fc.assert(
+      fc.asyncProperty(newEntry, async (entry) => {
+        const bytes = await encodeEntry(entry, { codec, thresholdBytes: 100 })
+        const decoded = await decodeEntry(bytes, MAX_BYTES)
+        if (typeof decoded === 'string') throw new Error(decoded)
+        const { chunks, ...facts } = entry
+        const { body, ...decodedFacts } = decoded
+        expect(decodedFacts).toEqual(facts)
+        expect(Buffer.concat(chunks).equals(body)).toBe(true)
+        expect(body.length).toBe(bytesOf(chunks))
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('refuse every truncation and every flipped bit', async () => {
+    await fc.assert(
+      fc.asyncProperty(newEntry, fc.nat(), fc.nat(), async (entry, at, bit) => {
+        const bytes = await encodeEntry(entry, { codec: 'none', thresholdBytes: 0 })
+        expect(typeof (await decodeEntry(bytes.subarray(0, at % bytes.length), MAX_BYTES))).toBe('string')
+        const flipped = Buffer.from(bytes)
+        const index = at % flipped.length
+        flipped[index] = (flipped[index] as number) ^ (1 << (bit % 8))
+        expect(typeof (await decodeEntry(flipped, MAX_BYTES))).toBe('string')
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('never throw on random bytes, with or without a plausible head', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), fc.boolean(), async (random, withMagic) => {
+        const bytes = Buffer.from(random)
+        if (withMagic && bytes.length > 6) bytes.set([0x4e, 0x44, 0x43, 0x1a, 1, bytes[5]! % 4], 0)
+        expect(typeof (await decodeEntry(bytes, MAX_BYTES))).toBe('string')
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('are refused before anything is allocated when they announce more than the bound', async () => {
+    const entry: NewEntry = {
+      fence: 1,
+      bornAt: 1,
+      modifiedAt: 1,
+      retryAt: 0,
+      tags: [],
+      detail: {},
+      chunks: [Buffer.alloc(200_000)],
+    }
+    const bomb = await encodeEntry(entry, { codec: 'gzip', thresholdBytes: 0 })
+    expect(bomb.length).toBeLessThan(2000)
+    expect(await decodeEntry(bomb, 100_000)).toBe('too-large')
+    // A head that lies about the size does not help: decompression stops at what the head announced.
+    const lying = Buffer.from(bomb)
+    lying.writeUInt32BE(1000, 40)
+    lying.writeUInt32BE(crc32(lying.subarray(HEAD_BYTES), crc32(lying.subarray(0, 44))), 44)
+    expect(typeof decodeRecord(lying, 100_000)).toBe('object')
+    expect(await decodeEntry(lying, 100_000)).toBe('decompress')
+  })
+
+  it('name the fault', async () => {
+    expect(await decodeEntry(Buffer.alloc(3), MAX_BYTES)).toBe('short')
+    expect(await decodeEntry(Buffer.alloc(100), MAX_BYTES)).toBe('magic')
+  })
+})
+
+it('the portable CRC-32 agrees with the native one', () => {
+  fc.assert(
+    fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {
+      expect(crc32Portable(b, crc32Portable(a))).toBe(crc32(b, crc32(a)))
+    }),
+  )
+})
