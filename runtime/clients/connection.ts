@@ -23,7 +23,11 @@ export interface Connection {
   close(): void
 }
 
-export function openConnection(openLink: OpenLink, settings: SessionSettings, hooks: ConnectionHooks): Connection {
+export function openConnection(
+  openLink: OpenLink,
+  settings: SessionSettings,
+  hooks: ConnectionHooks,
+): Connection {
   const waiters = new Set<{ resolve(): void; reject(error: Error): void }>()
   let current: Session | undefined
   let ready = false
@@ -58,7 +62,7 @@ export function openConnection(openLink: OpenLink, settings: SessionSettings, ho
   connect()
 
   const notConnected = (): DistributedCacheError =>
-    closed ? closedError() : clientError(`Redis is not connected (${withoutPrefix(lastReason)})`)
+    closed ? closedError() : clientError(`Redis is not connected (${lastReason})`)
 
   return {
     get ready() {
@@ -85,7 +89,9 @@ export function openConnection(openLink: OpenLink, settings: SessionSettings, ho
       })
     },
     send(commands, timeoutMs) {
-      return ready && current !== undefined ? current.send(commands, timeoutMs) : Promise.reject(notConnected())
+      return ready && current !== undefined
+        ? current.send(commands, timeoutMs)
+        : Promise.reject(notConnected())
     },
     close() {
       if (closed) return
@@ -105,8 +111,4 @@ export function retryDelayMs(failures: number): number {
 
 export function closedError(): DistributedCacheError {
   return new DistributedCacheError('CLOSED', 'The Redis client was closed.')
-}
-
-function withoutPrefix(reason: string): string {
-  return reason.replace(/^\[[^\]]*\] /, '').replace(/\.$/, '')
 }

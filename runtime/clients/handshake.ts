@@ -35,13 +35,18 @@ export async function greet(
   }
   // Redis allows no spaces or control characters in a name.
   add(['CLIENT', 'SETNAME', clientName.replace(/[^!-~]/g, '-')], () => undefined)
-  add(['PING'], (error) => (/^NOPERM/.test(error.message) ? undefined : `is not ready (${error.message})`))
+  add(['PING'], (error) =>
+    error.message.startsWith('NOPERM') ? undefined : `is not ready (${error.message})`,
+  )
 
   const replies = await send(commands.map((args) => ({ key: undefined, args })))
   replies.forEach((reply, index) => {
     const refusal = reply instanceof Error ? judges[index]?.(reply) : undefined
     if (refusal !== undefined) {
-      throw new DistributedCacheError('CLIENT', `Redis ${withoutSecret(refusal, password)}. Check the Redis URL and the ACL of its user.`)
+      throw new DistributedCacheError(
+        'CLIENT',
+        `Redis ${withoutSecret(refusal, password)}. Check the Redis URL and the ACL of its user.`,
+      )
     }
   })
 }

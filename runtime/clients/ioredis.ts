@@ -7,7 +7,9 @@ import { reasonOf } from './reason'
 /** One connection of ioredis (5.4 to 6), stripped of everything that it would do by itself. */
 const openLink: OpenLink = (target, connectMs, events) => {
   const redis = new Redis({
-    ...(target.transport === 'unix' ? { path: target.path } : { host: target.host, port: target.port, family: 0 }),
+    ...(target.transport === 'unix'
+      ? { path: target.path }
+      : { host: target.host, port: target.port, family: 0 }),
     ...(target.transport === 'tls' ? { tls: {} } : {}),
     connectTimeout: connectMs,
     keepAlive: 10_000,
@@ -34,7 +36,9 @@ const openLink: OpenLink = (target, connectMs, events) => {
     redis.stream.unref()
     events.onOpen()
   })
-  redis.on('messageBuffer', (channel: Buffer, payload: Buffer) => events.onMessage(channel.toString(), payload))
+  redis.on('messageBuffer', (channel: Buffer, payload: Buffer) =>
+    events.onMessage(channel.toString(), payload),
+  )
   // The socket exists a tick after the constructor; a process need not stay for a server that is not there.
   setImmediate(() => redis.stream?.unref())
 

@@ -62,7 +62,10 @@ const openLink: OpenLink = (target, connectMs, events) => {
 
   const send = (args: readonly (string | Buffer)[]): Promise<RedisReply> =>
     client
-      .sendCommand<RedisReply>(args as (string | Buffer)[], { typeMapping: TYPE_MAPPING, timeout: undefined } as never)
+      .sendCommand<RedisReply>(
+        args as (string | Buffer)[],
+        { typeMapping: TYPE_MAPPING, timeout: undefined } as never,
+      )
       .then(undefined, errorReplyAsValue)
 
   const link: Link = {
@@ -70,7 +73,9 @@ const openLink: OpenLink = (target, connectMs, events) => {
     write: (commands: readonly RedisCommand[]) => commands.map(({ args }) => send(args)),
     ping: () => send(['PING']),
     subscribe: (channel) =>
-      client.subscribe(channel, (payload: Buffer) => events.onMessage(channel, payload), true).then(() => undefined),
+      client
+        .subscribe(channel, (payload: Buffer) => events.onMessage(channel, payload), true)
+        .then(() => undefined),
     destroy() {
       destroyed = true
       // While it dials it has no socket to destroy and would connect all the same: wait for the end of that.

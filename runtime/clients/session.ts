@@ -1,8 +1,10 @@
 import { DistributedCacheError, messageOf } from '../../src/errors'
 import type { RedisTarget } from '../../src/redis-url'
 import type { CommandArgument, RedisCommand, RedisReply } from './client'
+import { startFairTimeout } from './fair-timeout'
 import { greet } from './handshake'
 import type { Link, LinkEvents, OpenLink } from './link'
+import { withoutPrefix } from './reason'
 
 /**
  * Bytes of commands without a reply that one connection may hold. Only a hung server gets near it, and then
@@ -11,6 +13,12 @@ import type { Link, LinkEvents, OpenLink } from './link'
 const MAX_BACKLOG_BYTES = 64 * 1024 * 1024
 /** The same for the bookkeeping of many small commands. */
 const MAX_BACKLOG_BATCHES = 10_000
+/**
+ * After a failover the connection may still lead to the old primary, which now refuses writes. Dialling again
+ * follows a DNS name or a proxy to the new one; not more often than this, in milliseconds, because it is of no
+ * use when the server is meant to be read-only.
+ */
+const REPLICA_PATIENCE_MS = 5_000
 
 export interface SessionSettings {
   readonly target: RedisTarget
@@ -37,7 +45,6 @@ export interface Session {
 
 /** A batch that waits for its replies. Deliberately knows nothing of the commands: see `exchange`. */
 interface Exchange {
-  readonly bytes: number
   readonly sentAt: number
   /** Silence after which the connection counts as hung, in milliseconds. */
   readonly patienceMs: number
@@ -46,18 +53,19 @@ interface Exchange {
 
 export function startSession(openLink: OpenLink, settings: SessionSettings, events: SessionEvents): Session {
   const { commandMs, connectMs } = settings
+  const startedAt = performance.now()
   /** In the order of sending, which is the order of the replies. */
   const exchanges = new Set<Exchange>()
   let backlogBytes = 0
   let lastReplyAt = 0
   let ended: DistributedCacheError | undefined
-  let watchdog: NodeJS.Timeout | undefined
+  let stopWatching: (() => void) | undefined
 
   const linkEvents: LinkEvents = {
     onOpen() {
       greet((commands) => send(commands, connectMs), settings).then(
         () => {
-          clearTimeout(dialling)
+          stopDialling()
           if (ended === undefined) events.onReady()
         },
         (error: unknown) => end(asClientError(error)),
@@ -68,22 +76,23 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
       if (ended === undefined) events.onMessage(channel, payload)
     },
   }
-  const dialling = setTimeout(
-    () => afterPoll(() => end(clientError(`Redis did not accept the connection within ${connectMs} ms`))),
+  const stopDialling = startFairTimeout(
     connectMs,
-  ).unref()
+    () => end(clientError(`Redis did not accept the connection within ${connectMs} ms`)),
+    false,
+  )
   const link: Link = openOrFail(openLink, settings, linkEvents)
 
   function end(error: DistributedCacheError): void {
     if (ended !== undefined) return
     ended = error
-    clearTimeout(dialling)
-    clearTimeout(watchdog)
+    stopDialling()
+    stopWatching?.()
     // Before the link goes, so that callers get this reason and not what the driver says of its destruction.
     for (const { reject } of exchanges) reject(error)
     exchanges.clear()
     link.destroy()
-    events.onEnd(error.message)
+    events.onEnd(withoutPrefix(error.message))
   }
 
   function send(commands: readonly RedisCommand[], timeoutMs: number): Promise<RedisReply[]> {
@@ -104,27 +113,29 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
   function exchange(replies: Promise<RedisReply>[], bytes: number, timeoutMs: number): Promise<RedisReply[]> {
     return new Promise((resolve, reject) => {
       const patienceMs = 2 * Math.max(commandMs, timeoutMs)
-      const mine: Exchange = { bytes, sentAt: performance.now(), patienceMs, reject }
-      // Not unref'd: whoever waits for a reply keeps the process alive, the connection itself does not.
-      const timer = setTimeout(
-        () => afterPoll(() => reject(new DistributedCacheError('TIMEOUT', `Redis did not answer within ${timeoutMs} ms.`))),
+      const mine: Exchange = { sentAt: performance.now(), patienceMs, reject }
+      // Whoever waits for a reply keeps the process alive; the connection itself does not.
+      const stopTimeout = startFairTimeout(
         timeoutMs,
+        () => reject(new DistributedCacheError('TIMEOUT', `Redis did not answer within ${timeoutMs} ms.`)),
+        true,
       )
-      const settled = (): void => {
-        clearTimeout(timer)
+      const settle = (): void => {
+        stopTimeout()
         if (exchanges.delete(mine)) backlogBytes -= bytes
       }
       exchanges.add(mine)
       backlogBytes += bytes
-      watchdog ??= setTimeout(() => afterPoll(checkForSilence), patienceMs).unref()
+      stopWatching ??= startFairTimeout(patienceMs, checkForSilence, false)
       Promise.all(replies).then(
         (values) => {
           lastReplyAt = performance.now()
-          settled()
+          settle()
           resolve(values)
+          if (lastReplyAt - startedAt > REPLICA_PATIENCE_MS && values.some(isReadOnlyError)) leaveReplica()
         },
         (error: unknown) => {
-          settled()
+          settle()
           reject(asClientError(error))
         },
       )
@@ -133,20 +144,25 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
 
   /** A half-open connection swallows everything without an error; only silence gives it away. */
   function checkForSilence(): void {
-    watchdog = undefined
+    stopWatching = undefined
     const oldest = exchanges.values().next().value
     if (ended !== undefined || oldest === undefined) return
     const silentMs = performance.now() - Math.max(lastReplyAt, oldest.sentAt)
     if (silentMs >= oldest.patienceMs) {
       end(clientError(`Redis did not answer anything for ${Math.round(silentMs)} ms`))
     } else {
-      watchdog = setTimeout(() => afterPoll(checkForSilence), oldest.patienceMs - silentMs).unref()
+      stopWatching = startFairTimeout(oldest.patienceMs - silentMs, checkForSilence, false)
     }
+  }
+
+  function leaveReplica(): void {
+    end(clientError('Redis has become a read-only replica'))
   }
 
   return {
     send,
-    ping: (timeoutMs) => (ended === undefined ? exchange([link.ping()], 0, timeoutMs) : Promise.reject(ended)),
+    ping: (timeoutMs) =>
+      ended === undefined ? exchange([link.ping()], 0, timeoutMs) : Promise.reject(ended),
     subscribe: (channel) =>
       ended === undefined
         ? exchange([link.subscribe(channel).then(() => null)], 0, commandMs)
@@ -166,12 +182,9 @@ function openOrFail(openLink: OpenLink, { target, connectMs }: SessionSettings, 
   }
 }
 
-/**
- * A timer that came due while the event loop was blocked runs before the socket is read. The reply may be
- * there already; reading comes before setImmediate.
- */
-function afterPoll(action: () => void): void {
-  setImmediate(action)
+/** Scripts wrap the error of the command in their own words. */
+function isReadOnlyError(reply: RedisReply): boolean {
+  return reply instanceof Error && reply.message.includes('READONLY')
 }
 
 export function clientError(what: string, cause?: unknown): DistributedCacheError {

@@ -1,6 +1,7 @@
 import { messageOf } from '../../src/errors'
 import { openConnection } from './connection'
 import type { OpenLink } from './link'
+import { withoutPrefix } from './reason'
 import { clientError, type Session, type SessionSettings } from './session'
 
 /** Silence after which the subscriber asks whether anybody is there, in milliseconds. */
@@ -51,7 +52,8 @@ export function openSubscriber(openLink: OpenLink, settings: SessionSettings): S
         if (connection.session === session && subscriptions.has(subscription)) setLive(subscription, true)
       },
       // Refused by the ACL, or no answer: try again on a fresh connection, with its backoff.
-      (error: unknown) => session.end(clientError(`Subscribing failed: ${messageOf(error)}`, error)),
+      (error: unknown) =>
+        session.end(clientError(`Subscribing failed: ${withoutPrefix(messageOf(error))}`, error)),
     )
   }
 

@@ -50,10 +50,10 @@ export async function startRedis({ args = [], port }: StartRedisOptions = {}): P
     const socketPath = join(directory, 'redis.sock')
     const child = spawn(
       executable,
-      [
-        ...['--bind', HOST, '--port', String(chosenPort), '--unixsocket', socketPath, '--dir', directory],
-        ...['--save', '', '--appendonly', 'no', '--daemonize', 'no', ...args],
-      ],
+      ['--bind', HOST, '--port', String(chosenPort), '--unixsocket', socketPath, '--dir', directory].concat(
+        ['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
+        args,
+      ),
       { stdio: ['ignore', 'pipe', 'pipe'] },
     )
     const output = await untilReady(child)
@@ -81,7 +81,8 @@ function handleOf(child: ChildProcess, port: number, directory: string, socketPa
     async commandStats() {
       const info = String(await command('INFO', 'commandstats'))
       const stats: Record<string, number> = {}
-      for (const [, name = '', calls] of info.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm)) stats[name] = Number(calls)
+      for (const [, name = '', calls] of info.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm))
+        stats[name] = Number(calls)
       return stats
     },
     async resetCommandStats() {
