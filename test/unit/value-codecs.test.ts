@@ -1,0 +1,134 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { ResponseValue } from '../../runtime/handlers/next-types'
+import { packResponse, unpackResponse } from '../../runtime/handlers/response-codec'
+import { drain, packUseCache, streamOf, unpackUseCache } from '../../runtime/handlers/use-cache-codec'
+
+const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constant('lone \ud800 surrogate'))
+const bytes = fc.uint8Array().map((value) => Buffer.from(value))
+const headers = fc.dictionary(fc.string({ minLength: 1 }), fc.oneof(fc.string(), fc.array(fc.string())), {
+  noNullPrototype: true,
+})
+const status = fc.integer({ min: 100, max: 599 })
+const json = fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }).map((value) => JSON.parse(JSON.stringify(value)) as object)
+const seconds = fc.oneof(fc.nat(), fc.constant(Infinity))
+
+const appPage = fc
+  .record({
+    html: text,
+    rscData: fc.option(bytes, { nil: undefined }),
+    postponed: fc.option(text, { nil: undefined }),
+    headers: fc.option(headers, { nil: undefined }),
+    status: fc.option(status, { nil: undefined }),
+    segmentData: fc.option(
+      fc.array(fc.tuple(text, bytes), { maxLength: 4 }).map((list) => new Map(list)),
+      { nil: undefined },
+    ),
+  })
+  .map((page) => ({ kind: 'APP_PAGE' as const, ...page }))
+
+const values: Record<string, fc.Arbitrary<ResponseValue | null>> = {
+  APP_PAGE: appPage,
+  APP_ROUTE: fc.record({ kind: fc.constant('APP_ROUTE' as const), body: bytes, headers, status }),
+  PAGES: fc.record({ kind: fc.constant('PAGES' as const), html: text, pageData: json, headers, status }),
+  REDIRECT: fc.record({ kind: fc.constant('REDIRECT' as const), props: json }),
+  FETCH: fc.record({
+    kind: fc.constant('FETCH' as const),
+    data: fc.record({
+      headers: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),
+      body: fc.oneof(text, bytes.map((value) => value.toString('base64'))),
+      url: fc.webUrl(),
+      status,
+    }),
+    tags: fc.option(fc.array(text), { nil: undefined }),
+    revalidate: seconds,
+  }),
+  IMAGE: fc.record({
+    kind: fc.constant('IMAGE' as const),
+    etag: fc.string(),
+    upstreamEtag: fc.string(),
+    buffer: bytes,
+    extension: fc.string(),
+    revalidate: fc.nat(),
+  }),
+  'not found': fc.constant(null),
+}
+
+const cacheControl = fc.option(
+  fc.oneof(
+    fc.record({ revalidate: fc.oneof(seconds, fc.constant(false as const)), expire: seconds }),
+    fc.record({ revalidate: fc.oneof(seconds, fc.constant(false as const)) }),
+  ),
+  { nil: undefined },
+)
+
+/** What is undefined in a value is absent after a round trip; both mean the same to Next. */
+function withoutUndefined<T extends object | null>(value: T): T {
+  if (value === null) return value
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T
+}
+
+describe('values of cacheHandler survive a round trip', () => {
+  it.each(Object.keys(values))('%s', (kind) => {
+    fc.assert(
+      fc.property(values[kind] as fc.Arbitrary<ResponseValue | null>, cacheControl, (value, control) => {
+        const frozen = value === null ? null : Object.freeze(value)
+        const { detail, chunks } = packResponse(frozen, control)
+        const unpacked = unpackResponse(JSON.parse(JSON.stringify(detail)), Buffer.concat(chunks))
+        expect(unpacked.value).toEqual(withoutUndefined(value))
+        expect(unpacked.cacheControl).toEqual(control)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('a base64 body is stored as the bytes it stands for', () => {
+    const body = Buffer.alloc(3000, 7).toString('base64')
+    const { chunks } = packResponse(
+      { kind: 'FETCH', data: { headers: {}, body, url: 'http://localhost/' }, revalidate: 60 },
+      undefined,
+    )
+    expect(chunks.map((chunk) => chunk.byteLength)).toEqual([3000])
+  })
+
+  it('a detail that does not fit the body throws, for the handler to count as a miss', () => {
+    fc.assert(
+      fc.property(appPage, fc.jsonValue(), fc.uint8Array({ maxLength: 50 }), (page, junk, body) => {
+        const { detail } = packResponse(page, undefined)
+        expect(() => unpackResponse({ ...detail, s: junk }, Buffer.from(body))).toThrow()
+        expect(() => unpackResponse(junk, Buffer.from(body))).toThrow()
+      }),
+    )
+  })
+})
+
+describe('entries of use cache', () => {
+  it('keep Infinity', () => {
+    const { detail } = packUseCache({ stale: 30, expire: Infinity, revalidate: Infinity }, [])
+    expect(unpackUseCache(JSON.parse(JSON.stringify(detail)))).toEqual({
+      stale: 30,
+      expire: Infinity,
+      revalidate: Infinity,
+    })
+  })
+
+  it('a new stream yields the same bytes each time', async () => {
+    const content = Buffer.from('content')
+    for (let i = 0; i < 2; i++) expect(Buffer.concat((await drain(streamOf(content), 100)) ?? [])).toEqual(content)
+  })
+
+  it('a stream past the bound is cancelled, not collected', async () => {
+    let cancelled = false
+    let pulled = 0
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        pulled++
+        controller.enqueue(new Uint8Array(10))
+      },
+      cancel: () => void (cancelled = true),
+    })
+    expect(await drain(endless, 35)).toBeUndefined()
+    expect(cancelled).toBe(true)
+    expect(pulled).toBeLessThan(10)
+  })
+})
