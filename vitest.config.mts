@@ -47,7 +47,7 @@ export default defineConfig({
         },
       },
       {
-        // A real Redis: each file starts its own, or uses NDC_TEST_REDIS_URL.
+        // A real Redis: each file starts its own, from the redis-server on the PATH.
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.{ts,mts,mjs}'],

@@ -31,7 +31,7 @@ const layers = {
   templates: {
     contains: below('templates'),
     imports: [],
-    types: ['door'],
+    types: ['door', 'routerContract'],
     builtins: 'any',
     packages: ['next'],
   },
@@ -42,9 +42,17 @@ const layers = {
     builtins: [],
     packages: [],
   },
-  // The door composes everything below it.
+  // What the entries and the generated router agree on, as types.
+  routerContract: {
+    contains: (path) => path === 'runtime/entries/contract',
+    imports: [],
+    types: ['door', 'clients', 'src'],
+    builtins: [],
+    packages: [],
+  },
+  // The door, and the one file that puts together everything below it.
   door: {
-    contains: (path) => path === 'runtime' || path === 'runtime/index',
+    contains: (path) => ['runtime', 'runtime/index', 'runtime/create-runtime'].includes(path),
     imports: ['handlers', 'cache', 'memory', 'bus', 'store', 'clients', 'shared', 'src'],
     builtins: 'any',
     packages: [],
@@ -52,6 +60,7 @@ const layers = {
   entries: {
     contains: below('runtime/entries'),
     imports: ['door', 'clients', 'shared', 'src'],
+    types: ['routerContract'],
     builtins: 'any',
     packages: ['next'],
   },
@@ -93,7 +102,7 @@ const layers = {
     builtins: 'any',
     packages: ['ioredis', 'redis'],
   },
-  // Files directly below runtime/ other than the door: small things that every layer needs (logs, telemetry).
+  // Files directly below runtime/ other than these: small things that every layer needs (logs, telemetry).
   shared: {
     contains: (path) => below('runtime')(path) && !path.slice('runtime/'.length).includes('/'),
     imports: ['src'],

@@ -162,7 +162,6 @@ async function runSuite(name, folder, forVitest) {
 }
 
 async function ensureRedis() {
-  if (process.env.NDC_TEST_REDIS_URL) return
   const { ensureRedisServer } = await import('./lib/redis.mjs')
   await ensureRedisServer()
 }

@@ -29,7 +29,9 @@ describe('layers', () => {
     ['plugin/router.ts', 'magic-string'],
     ['plugin/router.ts', 'node:fs'],
     ['runtime/index.ts', './handlers/cache-handler'],
-    ['runtime/index.ts', './clients/client'],
+    ['runtime/index.ts', './create-runtime'],
+    ['runtime/create-runtime.ts', './handlers/response-handler'],
+    ['runtime/create-runtime.ts', './store/redis-store'],
     ['runtime/entries/ioredis.ts', '..'],
     ['runtime/entries/ioredis.ts', '../index'],
     ['runtime/entries/ioredis.ts', '../clients/ioredis'],
@@ -59,6 +61,7 @@ describe('layers', () => {
     ['templates/router.ts', '../src/options'],
     ['templates/router.ts', '../runtime'],
     ['templates/router.ts', '../runtime/clients/ioredis'],
+    ['templates/router.ts', '../runtime/entries/contract'],
     ['runtime/index.ts', './entries/ioredis'],
     ['runtime/index.ts', '../plugin/index'],
     ['runtime/entries/ioredis.ts', '../handlers/cache-handler'],
@@ -79,6 +82,7 @@ describe('layers', () => {
 
   it('lets types reach further than values', () => {
     expect(type('templates/router.ts', '../runtime')).toBeUndefined()
+    expect(type('templates/router.ts', '../runtime/entries/contract')).toBeUndefined()
     expect(type('runtime/cache/tiered-cache.ts', '../handlers/next-types')).toBeUndefined()
     expect(type('runtime/handlers/cache-handler.ts', '../clients/client')).toBeUndefined()
     expect(type('src/options.ts', '../runtime/index')).toEqual(expect.any(String))
