@@ -20,19 +20,20 @@ const EXAMPLES =
 /** Names an address without its secrets, for log lines and errors. Works on text that is no URL, too. */
 export function redactUrl(url: string): string {
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(url)?.[0] ?? ''
-  const [beforeQuery = '', query] = splitOnce(url.slice(scheme.length), '?')
-  // Up to the last "@", also past "/", "?" and "#": a password that was not percent-encoded hides nowhere.
-  const at = url.slice(scheme.length).lastIndexOf('@')
+  const rest = url.slice(scheme.length)
+  // The last "@", even behind a "/", "?" or "#": a password that should have been percent-encoded can hold all.
+  const at = rest.lastIndexOf('@')
+  const [address, query] = splitOnce(rest.slice(at + 1), '?')
+  const shownQuery = query === undefined ? '' : '?***'
   if (at === -1) {
     // "user:secret" without a host looks like "host:port"; only digits are surely a port.
-    const address = beforeQuery.replace(/^([^/\]]*|\[[^\]]*\]):(?!\d*(?:\/|$)).*$/, '$1:***')
-    return scheme + address + (query === undefined ? '' : '?***')
+    const shown = address.replace(/^(\[[^\]]*\]|[^:/[]*):(?!\d*(?:\/|$)).*$/s, '$1:***')
+    return `${scheme}${shown}${shownQuery}`
   }
-  const rest = url.slice(scheme.length)
-  const [user = '', secret] = splitOnce(rest.slice(0, at), ':')
+  const [user, secret] = splitOnce(rest.slice(0, at), ':')
+  // Without a scheme, what stands before the "@" may be anything.
   const shownUser = secret === undefined && scheme === '' ? '***' : user
-  const [host = '', hostQuery] = splitOnce(rest.slice(at + 1), '?')
-  return `${scheme}${shownUser}${secret === undefined ? '' : ':***'}@${host}${hostQuery === undefined ? '' : '?***'}`
+  return `${scheme}${shownUser}${secret === undefined ? '' : ':***'}@${address}${shownQuery}`
 }
 
 /**
@@ -57,6 +58,10 @@ export function parseRedisUrl(url: string, source = 'REDIS_URL'): RedisTarget {
       'cannot be read as a URL',
       `Write it as ${EXAMPLES}; percent-encode special characters of the user and password ("@" is %40, "/" is %2F, "#" is %23).`,
     )
+  }
+  if ((parsed.pathname + parsed.search + parsed.hash).includes('@')) {
+    // What follows may be half of the password, so nothing of it may be quoted below.
+    return fail('has an "@" behind its host', 'In a password write "/" as %2F, "?" as %3F and "#" as %23.')
   }
   const host = decode(parsed.hostname.replace(/^\[(.*)\]$/, '$1'))
   if (host === undefined || host === '') return fail('has no host', `Write it as ${EXAMPLES}.`)
