@@ -19,7 +19,8 @@ const EXAMPLES =
 
 /** Names an address without its secrets, for log lines and errors. Works on text that is no URL, too. */
 export function redactUrl(url: string): string {
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(url)?.[0] ?? ''
+  // With an "@", "me://x@host" may also be a user and a password that begins with slashes.
+  const scheme = /^(?:rediss?|unix|[a-z][a-z0-9+.-]*(?=:[^@]*$)):\/\//i.exec(url)?.[0] ?? ''
   const rest = url.slice(scheme.length)
   // The last "@", even behind a "/", "?" or "#": a password that should have been percent-encoded can hold all.
   const at = rest.lastIndexOf('@')

@@ -129,21 +129,12 @@ describe('redactUrl', () => {
   })
 
   it('never lets a password into an error', () => {
-    // No letters or digits that the rest of a message could contain by chance.
-    const secret = fc.string({
-      minLength: 3,
-      unit: fc.constantFrom('Ж', 'Щ', '/', '?', '#', '%', ':', '@', ' ', '\\'),
-    })
-    const template = fc.constantFrom(
-      'redis://me:SECRET@cache',
-      'me:SECRET@cache:1',
-      'unix://me:SECRET@/s',
-      'x://:SECRET@h:p',
-    )
+    // Capitals that no message contains; digits first, because they can pass for a port.
+    const secret = fc.stringMatching(/^\d{0,2}[/?#%:@ \\Ж]{0,6}Щ[/?#%:@ \\]{0,2}$/)
+    const template = fc.constantFrom('redis://me:_@cache', 'me:_@cache:1', 'unix://me:_@/s', 'x://:_@h:p')
     fc.assert(
-      fc.property(template, fc.constantFrom('', '1'), secret, (text, digits, password) => {
-        const telling = `Ж${password}Щ`
-        const url = text.replace('SECRET', () => telling)
+      fc.property(template, secret, (text, password) => {
+        const url = text.replace('_', () => password)
         expect(redactUrl(url)).not.toMatch(/[ЖЩ]/)
         try {
           parseRedisUrl(url)
@@ -151,6 +142,7 @@ describe('redactUrl', () => {
           expect((error as Error).message).not.toMatch(/[ЖЩ]/)
         }
       }),
+      { numRuns: 1_000 },
     )
   })
 })
