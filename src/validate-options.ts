@@ -54,12 +54,17 @@ function integer(least: number, most: number, unit: string): Check {
   }
 }
 
+/** True when the text can be part of every key name. */
+export function isSafeName(text: string): boolean {
+  return text.length <= LONGEST_NAME && NAME_CHARACTERS.test(text)
+}
+
 const name: Check = (value, path) => {
   if (typeof value !== 'string' || value === '')
     fail(`Option "${path}" is ${show(value)}`, 'Use a non-empty string.')
   if (value.length > LONGEST_NAME)
     fail(`Option "${path}" has ${value.length} characters`, `Use at most ${LONGEST_NAME}.`)
-  if (!NAME_CHARACTERS.test(value))
+  if (!isSafeName(value))
     fail(
       `Option "${path}" is ${show(value)}, which has characters that are not safe in a Redis key name`,
       'Use letters, digits and : . _ - @ / ~ + only.',

@@ -1,0 +1,20 @@
+import { join, sep } from 'node:path'
+import type { Driver } from '../src/options'
+
+const ENTRIES = join(__dirname, '..', 'runtime', 'entries')
+
+/** The paths put in the configuration. By path only: build time and request time share no module. */
+export function entryPaths(driver: Driver) {
+  return {
+    cacheHandler: join(ENTRIES, `cache-handler-${driver}.js`),
+    useCacheDefault: join(ENTRIES, `use-cache-default-${driver}.js`),
+    useCacheRemote: join(ENTRIES, `use-cache-remote-${driver}.js`),
+  }
+}
+
+/** True for a handler that the wrapper has set, in whichever copy of this package. */
+export function isOwnEntry(path: string | undefined): boolean {
+  if (path === undefined) return false
+  const normal = path.split('\\').join('/')
+  return path.startsWith(ENTRIES + sep) || /\/next-distributed-cache\/dist\/runtime\/entries\//.test(normal)
+}

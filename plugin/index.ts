@@ -1,0 +1,30 @@
+import type { NextConfig } from 'next'
+import type { DistributedCacheOptions } from '../src/options'
+import type { AnyNextConfig, ConfigContext } from './config-shape'
+import { applyDistributedCache } from './with-distributed-cache'
+
+export type { Codec, DistributedCacheOptions, Driver, Preset } from '../src/options'
+
+/**
+ * Makes every replica of a self-hosted Next.js application share its caches through Redis or Valkey.
+ *
+ * Returns the config in the shape it got it in (object, promise, function, async function) and changes
+ * nothing of what it was given. A `cacheHandler` or `cacheHandlers` that is there already becomes what
+ * `DISTRIBUTED_CACHE=off` goes back to.
+ *
+ * @example
+ * import { withDistributedCache } from 'next-distributed-cache'
+ * export default withDistributedCache({ output: 'standalone' })
+ */
+export function withDistributedCache<Result extends NextConfig | Promise<NextConfig>>(
+  nextConfig: (phase: string, context: ConfigContext) => Result,
+  options?: DistributedCacheOptions,
+): (phase: string, context: ConfigContext) => Result
+export function withDistributedCache(
+  nextConfig: Promise<NextConfig>,
+  options?: DistributedCacheOptions,
+): Promise<NextConfig>
+export function withDistributedCache(nextConfig: NextConfig, options?: DistributedCacheOptions): NextConfig
+export function withDistributedCache(nextConfig: AnyNextConfig, options?: DistributedCacheOptions): AnyNextConfig {
+  return applyDistributedCache(nextConfig, options)
+}

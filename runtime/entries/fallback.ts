@@ -1,0 +1,45 @@
+import type { CacheHandlerClass, CacheHandlerContext, UseCacheHandler } from '../handlers/next-types'
+import type { FallbackModules, Handlers, StockSettings } from './contract'
+import { createStockCacheHandler, createStockUseCacheHandler } from './stock'
+
+/** As Next takes a handler out of its module: the default export, or the module itself. */
+function defaultExport(loaded: unknown): unknown {
+  const inner = (loaded as { default?: unknown } | null | undefined)?.default
+  return inner ?? loaded
+}
+
+function loadCacheHandler(load: () => unknown, memoryBytes: number): CacheHandlerClass {
+  const loaded = defaultExport(load())
+  if (typeof loaded !== 'function') throw new TypeError('the fallback cacheHandler does not export a class')
+  // The build bakes a memory size of 0; the application's handler gets what the application had configured.
+  const Base = loaded as CacheHandlerClass
+  return class FallbackCacheHandler extends Base {
+    constructor(context: CacheHandlerContext) {
+      super({ ...context, maxMemoryCacheSize: memoryBytes })
+    }
+  }
+}
+
+function loadUseCacheHandler(load: () => unknown, kind: string): UseCacheHandler {
+  const loaded = defaultExport(load())
+  if (typeof (loaded as UseCacheHandler | null)?.get !== 'function')
+    throw new TypeError(`the fallback cacheHandlers.${kind} does not export a cache handler`)
+  return loaded as UseCacheHandler
+}
+
+/** The handlers that the application had; Next's own where it had none. */
+export function createFallbackHandlers(modules: FallbackModules, settings: StockSettings): Handlers {
+  const { memoryBytes } = settings
+  let stock: UseCacheHandler | undefined
+  const useCacheHandler = (kind: 'default' | 'remote') => {
+    const load = modules[kind]
+    return load === undefined ? (stock ??= createStockUseCacheHandler(memoryBytes)) : loadUseCacheHandler(load, kind)
+  }
+  return {
+    CacheHandler:
+      modules.cacheHandler === undefined
+        ? createStockCacheHandler(settings)
+        : loadCacheHandler(modules.cacheHandler, memoryBytes),
+    useCacheHandlers: { default: useCacheHandler('default'), remote: useCacheHandler('remote') },
+  }
+}

@@ -1,0 +1,127 @@
+import type { Decision, FallbackModules, RouterHost, StockSettings } from '../runtime/entries/contract'
+import type { RuntimeConfig } from '../runtime/index'
+
+declare const __NDC_OPTIONS__: RuntimeConfig['options']
+declare const __NDC_STOCK__: StockSettings
+declare const __NDC_FALLBACK__: FallbackModules
+
+// The request-time router of next-distributed-cache, written by `next build`. It holds the options as data
+// and decides, once per process and from the environment of that process, who serves the caches.
+const options = __NDC_OPTIONS__
+const stock = __NDC_STOCK__
+const fallback = __NDC_FALLBACK__
+
+/** What serves when this package does not: the handlers that the application had, else those of Next.js. */
+function previousHandlers(host: RouterHost): Pick<Decision, 'mode' | 'handlers'> {
+  if (Object.keys(fallback).length === 0) return { mode: 'stock', handlers: host.createStockHandlers(stock) }
+  try {
+    return { mode: 'fallback', handlers: host.createFallbackHandlers(fallback, stock) }
+  } catch (error) {
+    host.log('error', `The previous cache handlers of this application cannot be loaded: ${messageOf(error)}.`)
+    return { mode: 'stock', handlers: host.createStockHandlers(stock) }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Tells the entries of deployments apart. */
+function findNamespace(host: RouterHost, fromEnvironment: string | undefined): [name: string, source: string] {
+  if (fromEnvironment !== undefined) return [fromEnvironment, 'DISTRIBUTED_CACHE_NAMESPACE']
+  if (options.namespace !== undefined) return [options.namespace, 'option']
+  // Set by the server from its configuration, before it loads a cache handler. With it, BUILD_ID is a constant.
+  const deploymentId = host.variables['NEXT_DEPLOYMENT_ID']
+  if (deploymentId !== undefined && deploymentId !== '') return [deploymentId, 'deployment id']
+  const buildId = host.readText(`${__dirname}/../BUILD_ID`)
+  if (buildId !== undefined) return [buildId, 'BUILD_ID']
+  if (host.variables['NODE_ENV'] === 'development') return ['development', 'next dev']
+  throw new Error('neither a deployment id nor a BUILD_ID file tells this deployment from others')
+}
+
+function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnvironment']>): RuntimeConfig {
+  const { topology, preset, url, debug } = environment
+  if (topology !== 'single')
+    throw new Error(`DISTRIBUTED_CACHE_TOPOLOGY=${topology} is not supported yet`)
+  return {
+    options: { ...options, driver: host.driver, preset: preset ?? options.preset },
+    backend: 'redis',
+    url,
+    namespace: host.encodeNamespace(findNamespace(host, environment.namespace)[0]),
+    debug,
+    createClient: host.loadClient().createClient,
+  }
+}
+
+/** Prerendering shares nothing and opens no socket: an in-process cache for the length of the build. */
+function decideForBuild(host: RouterHost): Decision {
+  const config: RuntimeConfig = {
+    options: { ...options, driver: host.driver },
+    backend: 'memory',
+    url: undefined,
+    namespace: 'build',
+    debug: false,
+    createClient: undefined,
+  }
+  return { mode: 'runtime', reason: 'next build', handlers: host.loadRuntime().getRuntime(config) }
+}
+
+function decideForServer(host: RouterHost): Decision {
+  let url: string | undefined
+  /** Something is wrong that somebody should know: one loud line, and the site stays up. */
+  const because = (level: 'warn' | 'error', reason: string): Decision => {
+    const previous = previousHandlers(host)
+    const said = `off: ${host.withoutSecrets(reason, url)} Serving with ${nameOf(previous.mode)} alone: this replica shares nothing.`
+    host.log(level, said)
+    return { ...previous, reason: said }
+  }
+  try {
+    const environment = host.readEnvironment(host.variables)
+    url = environment.url
+    if (environment.enabled === 'off') return decideOff(host, environment)
+    if (environment.enabled === undefined && host.variables['NODE_ENV'] === 'development')
+      return { ...previousHandlers(host), reason: 'off: next dev' }
+    if (url === undefined)
+      return because(
+        'warn',
+        'neither DISTRIBUTED_CACHE_URL nor REDIS_URL is set. Set one, or set DISTRIBUTED_CACHE=off to silence this.',
+      )
+    const config = configure(host, environment)
+    const runtime = host.loadRuntime().getRuntime(config)
+    const [namespace, source] = findNamespace(host, environment.namespace)
+    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}, keys ${options.keyPrefix}, namespace ${namespace} (${source})`
+    host.log('info', reason)
+    return { mode: 'runtime', reason, handlers: runtime }
+  } catch (error) {
+    return because('error', `${messageOf(error).replace(/^\[next-distributed-cache\] /, '').replace(/\.?$/, '.')}`)
+  }
+}
+
+/** Off means off, but not deaf: an invalidation on this replica still reaches those that are on. */
+function decideOff(host: RouterHost, environment: ReturnType<RouterHost['readEnvironment']>): Decision {
+  const { mode, handlers } = previousHandlers(host)
+  const reason = `off (DISTRIBUTED_CACHE=off): ${nameOf(mode)}`
+  if (environment.url === undefined) {
+    host.log('info', reason)
+    return { mode, handlers, reason }
+  }
+  try {
+    const forwarder = host.loadRuntime().getForwarder(configure(host, environment))
+    const forwarding = `${reason}; invalidations are forwarded to ${host.redactUrl(environment.url)}`
+    host.log('info', forwarding)
+    return { mode, handlers: host.withForwarding(handlers, forwarder), reason: forwarding }
+  } catch (error) {
+    const deaf = `${reason}; invalidations are not forwarded: ${host.withoutSecrets(messageOf(error), environment.url)}`
+    host.log('error', deaf)
+    return { mode, handlers, reason: deaf }
+  }
+}
+
+function nameOf(mode: Decision['mode']): string {
+  return mode === 'fallback' ? 'the cache handlers that the application had' : 'the cache handlers of Next.js'
+}
+
+export function decide(host: RouterHost): Decision {
+  if (host.variables['NEXT_PHASE'] === 'phase-production-build') return decideForBuild(host)
+  return decideForServer(host)
+}
