@@ -62,14 +62,21 @@ function openRedisStore(
     commandMs: options.timeouts.commandMs,
     clientName: options.keyPrefix,
   })
-  client.onEvent((event) => {
+  const unregister = client.onEvent((event) => {
     if (event.type === 'end') log('The connection to Redis ended; this replica reconnects by itself', event.reason)
   })
-  return createRedisStore({
+  const store = createRedisStore({
     client,
     names,
     connectMs: options.timeouts.connectMs,
     stateTtlMs: options.maxTtlSeconds * 1000 + STATE_MARGIN_MS,
     onError: (what, error) => log(`${what} failed`, String(error)),
   })
+  return {
+    ...store,
+    close() {
+      unregister()
+      return store.close()
+    },
+  }
 }

@@ -121,8 +121,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       await connected()
       // The entry first: tag state that was read later judges it safely.
       const [replies, view] = await readView(tags, [{ key, args: ['GET', key] }])
-      const bytes = expectReply<Buffer | null>(replies[0], 'Reading an entry')
-      return { bytes: Buffer.isBuffer(bytes) ? bytes : null, view }
+      return { bytes: entryBytes(replies[0]), view }
     },
 
     async readTags(tags) {
@@ -178,4 +177,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       await client.close()
     },
   }
+}
+
+/** Another type under an entry's key is damage like any other: bytes that no decoder takes. */
+function entryBytes(reply: RedisReply | undefined): Buffer | null {
+  if (reply instanceof Error && reply.message.startsWith('WRONGTYPE')) return Buffer.alloc(0)
+  const bytes = expectReply<RedisReply>(reply, 'Reading an entry')
+  return Buffer.isBuffer(bytes) ? bytes : null
 }

@@ -1,0 +1,142 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Driver } from '../../src/options'
+import { type RedisServer, startRedis } from '../support/redis-server'
+import { contentOf, createFleet, DRIVERS, type Replica, useCacheEntry } from '../support/replicas'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy'
+
+let redis: RedisServer
+let proxy: TcpProxy
+const fleet = createFleet()
+
+beforeAll(async () => {
+  redis = await startRedis()
+  proxy = await startTcpProxy(redis.port)
+})
+afterAll(async () => {
+  await proxy.close()
+  await redis.stop()
+})
+
+const tagList = (count: number) => Array.from({ length: count }, (_, index) => `tag-${index}`)
+
+describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', (driver) => {
+  let replica: Replica
+
+  beforeEach(async () => {
+    await redis.command('FLUSHALL')
+    proxy.delay(2)
+    replica = fleet.start({ url: proxy.url, driver })
+    // The connection, the tag state and the scripts exist.
+    await store(replica, 'warm', ['warm'])
+    await replica.useCacheHandlers.default.updateTags(['warm'])
+  })
+  afterEach(async () => {
+    proxy.delay(0)
+    await fleet.stop()
+  })
+
+  async function store(target: Replica, key: string, tags: string[]): Promise<void> {
+    const handler = target.useCacheHandlers.default
+    await handler.get(key, [])
+    await handler.set(key, Promise.resolve(useCacheEntry(`content of ${key}`, { tags })))
+  }
+
+  /** Round trips and commands of `run`, and nothing else: the heartbeat is five seconds away. */
+  async function cost(run: () => Promise<unknown>): Promise<{ roundTrips: number; commands: Record<string, number> }> {
+    proxy.resetCounters()
+    await redis.resetCommandStats()
+    await run()
+    const { roundTrips } = proxy
+    const { info: _info, 'config|resetstat': _reset, time: _time, ...commands } = await redis.commandStats()
+    return { roundTrips, commands }
+  }
+
+  describe.each([1, 10, 200])('with %i tags', (count) => {
+    const tags = tagList(count)
+
+    it('a write, a repeated read and an invalidation: one round trip each', async () => {
+      const handler = replica.useCacheHandlers.default
+      await handler.get('k', [])
+      const entry = useCacheEntry('content', { tags })
+      const write = await cost(() => handler.set('k', Promise.resolve(entry)))
+      expect(write).toEqual({ roundTrips: 1, commands: { evalsha: 1, getrange: 1, set: 1 } })
+
+      const read = await cost(async () => expect(await contentOf(await handler.get('k', ['soft']))).toBe('content'))
+      expect(read).toEqual({ roundTrips: 1, commands: { get: 1, hmget: 1 } })
+
+      const invalidation = await cost(() => handler.updateTags(tags))
+      expect(invalidation.roundTrips).toBe(1)
+      expect(invalidation.commands).toEqual({ evalsha: 1, type: 1, hmget: 1, hset: 1 + count, pexpire: 1 })
+      expect(await handler.get('k', [])).toBeUndefined()
+
+      const miss = await cost(() => handler.get('k', []))
+      expect(miss.roundTrips).toBe(1)
+    })
+
+    it('the first read of a key in a process: at most two round trips', async () => {
+      await store(replica, 'k', tags)
+      const other = fleet.start({ url: proxy.url, driver })
+      await other.useCacheHandlers.default.get('warm', [])
+      const first = await cost(() => other.useCacheHandlers.default.get('k', []))
+      expect(first).toEqual({ roundTrips: 2, commands: { get: 1, hmget: 2 } })
+      const second = await cost(() => other.useCacheHandlers.default.get('k', []))
+      expect(second.roundTrips).toBe(1)
+    })
+
+    it('a page and a fetch cost the same', async () => {
+      const handler = new replica.CacheHandler({})
+      const headers = { 'x-next-cache-tags': tags.join(',') }
+      await handler.get('p', { kind: 'APP_ROUTE' })
+      const value = { kind: 'APP_ROUTE', body: Buffer.from('x'), headers, status: 200 } as const
+      expect((await cost(() => handler.set('p', value, { cacheControl: { revalidate: 60 } }))).roundTrips).toBe(1)
+      expect((await cost(() => handler.get('p', { kind: 'APP_ROUTE' }))).roundTrips).toBe(1)
+      expect((await cost(() => handler.get('f', { kind: 'FETCH', tags, softTags: tags }))).roundTrips).toBe(1)
+    })
+  })
+
+  it('Next announces an invalidation through both interfaces: one script', async () => {
+    const both = await cost(() =>
+      Promise.all([
+        replica.useCacheHandlers.default.updateTags(['t'], { expire: 60 }),
+        new replica.CacheHandler({}).revalidateTag(['t'], { expire: 60 }),
+      ]),
+    )
+    expect(both.roundTrips).toBe(1)
+    expect(both.commands['evalsha']).toBe(1)
+    expect(both.commands['hget']).toBe(1)
+  })
+
+  it('an invalidation costs the same with 10 and with 100,000 entries under the tag', async () => {
+    const costs = []
+    let existing = 0
+    for (const entries of [10, 100_000]) {
+      // Entries are opaque to the server, so that copies of one stand for many.
+      await store(replica, 'k', ['crowded'])
+      const [name] = (await redis.command('KEYS', 'ndc:test:build-1:u:*')) as string[]
+      const script = `for i = ARGV[1], ARGV[2] do redis.call('COPY', KEYS[1], KEYS[1] .. i) end`
+      await redis.command('EVAL', script, 1, name as string, existing, entries)
+      existing = entries + 1
+      costs.push(await cost(() => replica.useCacheHandlers.default.updateTags(['crowded'])))
+    }
+    expect(costs[1]).toEqual(costs[0])
+    expect(await redis.command('DBSIZE')).toBeGreaterThan(100_000)
+  })
+
+  it('10,000 entries under one tag, and 200 tags in one call, work', async () => {
+    const handler = replica.useCacheHandlers.default
+    const keys = Array.from({ length: 10_000 }, (_, index) => `key-${index}`)
+    for (let from = 0; from < keys.length; from += 500) {
+      await Promise.all(keys.slice(from, from + 500).map((key) => store(replica, key, ['many'])))
+    }
+    expect(await contentOf(await handler.get('key-9999', []))).toBe('content of key-9999')
+    await handler.updateTags(['many', ...tagList(199)])
+    const after = await Promise.all(keys.filter((_, index) => index % 100 === 0).map((key) => handler.get(key, [])))
+    expect(after.every((entry) => entry === undefined)).toBe(true)
+  })
+
+  it('a process holds one connection, however many handlers Next makes', async () => {
+    const before = proxy.open
+    for (let i = 0; i < 30; i++) await new replica.CacheHandler({}).get(`k${i}`, { kind: 'APP_PAGE' })
+    expect(proxy.open).toBe(before)
+  })
+})

@@ -1,0 +1,99 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Runtime, RuntimeConfig } from '../../runtime'
+import type { CreateClient } from '../../runtime/clients/client'
+import { createClient as createIoredis } from '../../runtime/clients/ioredis'
+import { createClient as createNodeRedis } from '../../runtime/clients/node-redis'
+import { createRuntime } from '../../runtime/create-runtime'
+import type { InvalidationForwarder } from '../../runtime'
+import type { UseCacheEntry } from '../../runtime/handlers/next-types'
+import { streamOf } from '../../runtime/handlers/use-cache-codec'
+import { CHANNEL_PREFIX, type TelemetryEvent, type TelemetryEvents } from '../../runtime/telemetry'
+import type { Driver, ResolvedOptions } from '../../src/options'
+import { localNow } from '../../src/server-time'
+
+export const DRIVERS: Record<Driver, CreateClient> = { ioredis: createIoredis, redis: createNodeRedis }
+
+export const TEST_OPTIONS: ResolvedOptions = {
+  preset: 'strict',
+  driver: 'ioredis',
+  useCache: 'all',
+  images: false,
+  namespace: undefined,
+  keyPrefix: 'ndc:test',
+  singleFlight: { leaseMs: 2000, waitMs: 10_000 },
+  l1: { maxBytes: 64 * 1024 * 1024, maxEntryBytes: 4 * 1024 * 1024 },
+  timeouts: { connectMs: 2000, commandMs: 2000, requestBudgetMs: 4000 },
+  compression: { codec: 'none', thresholdBytes: 4096 },
+  maxEntryBytes: 16 * 1024 * 1024,
+  maxTtlSeconds: 30 * 24 * 3600,
+}
+
+export interface ReplicaOptions {
+  url: string
+  driver: Driver
+  namespace?: string
+  options?: Partial<ResolvedOptions>
+}
+
+export type Replica = Runtime & InvalidationForwarder
+
+/** One replica's runtime with connections of its own: what the router builds in a server process. */
+export function startReplica({ url, driver, namespace = 'build-1', options = {} }: ReplicaOptions): Replica {
+  const config: RuntimeConfig = {
+    options: { ...TEST_OPTIONS, driver, ...options },
+    backend: 'redis',
+    url,
+    namespace,
+    debug: false,
+    createClient: DRIVERS[driver],
+  }
+  return createRuntime(config)
+}
+
+/** Ends the replicas when the test does. */
+export function createFleet() {
+  const replicas: Replica[] = []
+  return {
+    start(options: ReplicaOptions): Replica {
+      const replica = startReplica(options)
+      replicas.push(replica)
+      return replica
+    },
+    async stop() {
+      await Promise.all(replicas.splice(0).map((replica) => replica.close()))
+    },
+  }
+}
+
+/** Collects the events of one channel while `run` runs. */
+export async function record<E extends TelemetryEvent>(
+  event: E,
+  run: () => Promise<unknown>,
+): Promise<TelemetryEvents[E][]> {
+  const seen: TelemetryEvents[E][] = []
+  const listener = (message: unknown) => void seen.push(message as TelemetryEvents[E])
+  subscribe(CHANNEL_PREFIX + event, listener)
+  try {
+    await run()
+  } finally {
+    unsubscribe(CHANNEL_PREFIX + event, listener)
+  }
+  return seen
+}
+
+/** An entry of `use cache` whose generation begins now. */
+export function useCacheEntry(content: string, more: Partial<UseCacheEntry> = {}): UseCacheEntry {
+  return {
+    value: streamOf(Buffer.from(content)),
+    tags: [],
+    stale: 300,
+    timestamp: localNow(),
+    expire: 3600,
+    revalidate: 900,
+    ...more,
+  }
+}
+
+export async function contentOf(entry: UseCacheEntry | undefined): Promise<string | undefined> {
+  return entry && (await new Response(entry.value).text())
+}
