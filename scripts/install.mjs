@@ -9,6 +9,19 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const readPackages = (file) => JSON.parse(readFileSync(file, 'utf8')).packages ?? {}
 
+/**
+ * The published code runs on every Node.js that Next.js supports, the tools that build and test it do not:
+ * TypeScript and vite need a Node.js that loads ES modules with `require`.
+ * @returns {string | undefined} why they cannot run here
+ */
+export function nodeProblem() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const fits = (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 23
+  return fits
+    ? undefined
+    : `Node.js ${process.versions.node} cannot run the build tools. Use 20.19 or later, 22.12 or later, or 24.`
+}
+
 /** @returns {string | undefined} why an install is needed */
 export function staleReason() {
   // npm keeps a lock file of what it installed; it lists optional packages only where they apply.

@@ -12,7 +12,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ensureDependencies } from './install.mjs'
+import { ensureDependencies, nodeProblem } from './install.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const minute = 60_000
@@ -51,15 +51,6 @@ function parseArguments(argv) {
     else chosen.push(argument)
   }
   return { chosen, build, forVitest: [] }
-}
-
-/** vite, under vitest, needs `require(esm)`. The package itself runs on every Node.js that Next.js supports. */
-function nodeProblem() {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  const fits = (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 23
-  return fits
-    ? undefined
-    : `Node.js ${process.versions.node} cannot run the test tools. Use 20.19 or later, 22.12 or later, or 24.`
 }
 
 /** The child and everything it started that is still there: it leads a process group of its own. */
