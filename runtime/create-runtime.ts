@@ -23,6 +23,9 @@ const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
 export function createRuntime(config: RuntimeConfig): Runtime & InvalidationForwarder {
   const emit = createEmit(config.debug)
   const log = createLogger()
+  if (config.options.preset === 'l1-pubsub' && config.backend === 'redis') {
+    log('The preset l1-pubsub is not available in this version', 'every read consults Redis, as with strict')
+  }
   const names = createKeyNames(config.options.keyPrefix, config.namespace)
   const store = config.backend === 'memory' ? createMemoryStore(BUILD_MEMORY_BYTES) : openRedisStore(config, names, log)
   const invalidator = new Invalidator(store, emit, log)
