@@ -1,16 +1,12 @@
 import type { NextConfig } from 'next'
 
 /**
- * The one app is built in two variants: Cache Components forbids route segment config and the edge
- * runtime, so what needs those lives in files called `*.classic.tsx`, and what needs `use cache` in
- * files called `*.components.tsx`. A file without either infix belongs to both.
+ * Cache Components forbids route segment config and the edge runtime. What needs those is in the
+ * `classic` variant of this app: the same directory with app/ replaced by classic/app/.
  */
-const variant = process.env.STORE_VARIANT === 'classic' ? 'classic' : 'components'
-
 export const nextConfig: NextConfig = {
   output: 'standalone',
-  pageExtensions: ['tsx', 'ts', `${variant}.tsx`, `${variant}.ts`],
-  cacheComponents: variant === 'components',
+  cacheComponents: process.env.STORE_VARIANT !== 'classic',
 }
 
 /** A real application writes its options here, or none; the tests hand theirs over as JSON. */

@@ -9,8 +9,8 @@ export function FactsCard({ facts }: { facts: Facts }) {
     <section>
       <h2>{facts.name}</h2>
       <p>
-        Price {facts.price}, version {facts.version}. Rendered by <code>{facts.replica}</code> as <code>{facts.render}</code> for{' '}
-        <code>{facts.reader}</code>.
+        Price {facts.price}, version {facts.version}. Rendered by <code>{facts.replica}</code> as{' '}
+        <code>{facts.render}</code> for <code>{facts.reader}</code>.
       </p>
       <script
         type="application/json"

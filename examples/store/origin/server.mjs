@@ -11,7 +11,14 @@ const ABSENT = 'absent'
 
 /** @returns a request listener with a state of its own */
 export function createOrigin() {
-  const state = { contents: new Map(), counts: new Map(), delays: new Map(), gates: new Map(), failures: new Map(), answers: 0 }
+  const state = {
+    contents: new Map(),
+    counts: new Map(),
+    delays: new Map(),
+    gates: new Map(),
+    failures: new Map(),
+    answers: 0,
+  }
 
   const contentOf = (id) => {
     if (!state.contents.has(id)) state.contents.set(id, { version: id.startsWith(ABSENT) ? 0 : 1 })
@@ -123,7 +130,9 @@ export function createOrigin() {
     const [, resource, id = '', verb] = url.pathname.split('/').map(decodeURIComponent)
     const route = routes[`${request.method} /${resource}`]
     request.resume()
-    const { status = 200, body } = route ? await route(id, url, verb) : { status: 404, body: { error: 'no such route' } }
+    const { status = 200, body } = route
+      ? await route(id, url, verb)
+      : { status: 404, body: { error: 'no such route' } }
     response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
     response.end(JSON.stringify(body))
   }

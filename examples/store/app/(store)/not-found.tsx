@@ -1,3 +1,1 @@
-export default function NotFound() {
-  return <h1>No such product</h1>
-}
+export { default } from '@/lib/routes/not-found-page'

@@ -17,7 +17,9 @@ export const getStaticProps: GetStaticProps<{ facts: Facts }> = async ({ params 
     return { redirect: { destination: `/legacy/${id.slice('moved-'.length)}`, permanent: false }, revalidate }
   }
   const content = await queryContent(id, 'legacy')
-  return content ? { props: { facts: factsOf('legacy', content) }, revalidate } : { notFound: true, revalidate }
+  return content
+    ? { props: { facts: factsOf('legacy', content) }, revalidate }
+    : { notFound: true, revalidate }
 }
 
 /** The Pages Router's incremental static regeneration. */

@@ -13,5 +13,7 @@ export function generateStaticParams() {
 export async function GET(_request: Request, { params }: { params: Promise<{ id: string }> }) {
   const { id } = await params
   const content = await fetchContent(id, 'api-cached', { next: { tags: [contentTag(id)] } })
-  return content ? Response.json(factsOf('api-cached', content)) : Response.json({ error: 'no such product' }, { status: 404 })
+  return content
+    ? Response.json(factsOf('api-cached', content))
+    : Response.json({ error: 'no such product' }, { status: 404 })
 }

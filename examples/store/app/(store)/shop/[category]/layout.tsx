@@ -12,7 +12,13 @@ async function readCategory(category: string): Promise<Facts | null> {
   return content && factsOf('category-layout', content)
 }
 
-export default async function CategoryLayout({ children, params }: { children: ReactNode; params: Promise<{ category: string }> }) {
+export default async function CategoryLayout({
+  children,
+  params,
+}: {
+  children: ReactNode
+  params: Promise<{ category: string }>
+}) {
   const facts = await readCategory((await params).category)
   return (
     <>

@@ -14,7 +14,10 @@ export function generateStaticParams() {
 /** Never grows stale by time: only an invalidation changes it. */
 export default async function ForeverPage({ params }: { params: Promise<{ id: string }> }) {
   const { id } = await params
-  const content = await fetchContent(id, 'forever', { cache: 'force-cache', next: { tags: [contentTag(id)] } })
+  const content = await fetchContent(id, 'forever', {
+    cache: 'force-cache',
+    next: { tags: [contentTag(id)] },
+  })
   if (!content) notFound()
   return <FactsCard facts={factsOf('forever', content)} />
 }

@@ -8,7 +8,10 @@ import { fetchContent } from '@/lib/fetch-content'
 export default async function ActionsPage({ params }: { params: Promise<{ id: string }> }) {
   await connection()
   const { id } = await params
-  const content = await fetchContent(id, 'actions', { cache: 'force-cache', next: { tags: [contentTag(id)] } })
+  const content = await fetchContent(id, 'actions', {
+    cache: 'force-cache',
+    next: { tags: [contentTag(id)] },
+  })
   return (
     <main>
       {content && <FactsCard facts={factsOf('actions', content)} />}

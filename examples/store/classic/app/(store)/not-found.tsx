@@ -1,0 +1,1 @@
+export { default } from '@/lib/routes/not-found-page'

@@ -1,0 +1,1 @@
+export { POST } from '@/lib/routes/control-route'
