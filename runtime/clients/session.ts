@@ -60,6 +60,7 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
   let lastReplyAt = 0
   let ended: DistributedCacheError | undefined
   let stopWatching: (() => void) | undefined
+  let watchDueAt = Infinity
 
   const linkEvents: LinkEvents = {
     onOpen() {
@@ -123,10 +124,11 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
       const settle = (): void => {
         stopTimeout()
         if (exchanges.delete(mine)) backlogBytes -= bytes
+        watchForSilence()
       }
       exchanges.add(mine)
       backlogBytes += bytes
-      stopWatching ??= startFairTimeout(patienceMs, checkForSilence, false)
+      watchForSilence()
       Promise.all(replies).then(
         (values) => {
           lastReplyAt = performance.now()
@@ -142,17 +144,28 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
     })
   }
 
-  /** A half-open connection swallows everything without an error; only silence gives it away. */
-  function checkForSilence(): void {
-    stopWatching = undefined
+  /**
+   * A half-open connection swallows everything without an error; only silence gives it away. Replies come in
+   * order, so that the oldest exchange decides. The timer is left running when it cannot be late for it.
+   */
+  function watchForSilence(): void {
     const oldest = exchanges.values().next().value
     if (ended !== undefined || oldest === undefined) return
-    const silentMs = performance.now() - Math.max(lastReplyAt, oldest.sentAt)
-    if (silentMs >= oldest.patienceMs) {
-      end(clientError(`Redis did not answer anything for ${Math.round(silentMs)} ms`))
-    } else {
-      stopWatching = startFairTimeout(oldest.patienceMs - silentMs, checkForSilence, false)
+    const quietSince = Math.max(lastReplyAt, oldest.sentAt)
+    const dueAt = quietSince + oldest.patienceMs
+    if (dueAt >= watchDueAt) return
+    stopWatching?.()
+    watchDueAt = dueAt
+    const check = (): void => {
+      watchDueAt = Infinity
+      const silentMs = performance.now() - quietSince
+      if (lastReplyAt <= quietSince && exchanges.has(oldest)) {
+        end(clientError(`Redis did not answer anything for ${Math.round(silentMs)} ms`))
+      } else {
+        watchForSilence()
+      }
     }
+    stopWatching = startFairTimeout(dueAt - performance.now(), check, false)
   }
 
   function leaveReplica(): void {

@@ -28,10 +28,13 @@ export interface Subscriber {
 export function openSubscriber(openLink: OpenLink, settings: SessionSettings): Subscriber {
   const subscriptions = new Set<Subscription>()
   let heard = true
+  /** What is subscribed in the present session: each channel once, however many listen. */
+  let channels = new Map<string, Promise<unknown>>()
 
   const connection = openConnection(openLink, settings, {
     onSession(session) {
       heard = true
+      channels = new Map()
       for (const subscription of subscriptions) start(session, subscription)
     },
     onEvent(event) {
@@ -47,7 +50,10 @@ export function openSubscriber(openLink: OpenLink, settings: SessionSettings): S
   })
 
   function start(session: Session, subscription: Subscription): void {
-    session.subscribe(subscription.channel).then(
+    const { channel } = subscription
+    const subscribed = channels.get(channel) ?? session.subscribe(channel)
+    channels.set(channel, subscribed)
+    subscribed.then(
       () => {
         if (connection.session === session && subscriptions.has(subscription)) setLive(subscription, true)
       },
