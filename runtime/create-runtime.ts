@@ -27,7 +27,8 @@ export function createRuntime(config: RuntimeConfig): Runtime & InvalidationForw
     log('The preset l1-pubsub is not available in this version', 'every read consults Redis, as with strict')
   }
   const names = createKeyNames(config.options.keyPrefix, config.namespace)
-  const store = config.backend === 'memory' ? createMemoryStore(BUILD_MEMORY_BYTES) : openRedisStore(config, names, log)
+  const store =
+    config.backend === 'memory' ? createMemoryStore(BUILD_MEMORY_BYTES) : openRedisStore(config, names, log)
   const invalidator = new Invalidator(store, emit, log)
   const cacheOn = (backing: Store) =>
     new Cache({ store: backing, names, options: config.options, invalidator, emit, log })
@@ -66,7 +67,8 @@ function openRedisStore(
     clientName: options.keyPrefix,
   })
   const unregister = client.onEvent((event) => {
-    if (event.type === 'end') log('The connection to Redis ended; this replica reconnects by itself', event.reason)
+    if (event.type === 'end')
+      log('The connection to Redis ended; this replica reconnects by itself', event.reason)
   })
   const store = createRedisStore({
     client,

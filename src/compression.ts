@@ -45,7 +45,10 @@ const DECOMPRESS: Record<Codec, BoundedTransform> = {
   zstd: (bytes, maxOutputLength) =>
     new Promise((resolve, reject) => {
       if (zstd.zstdDecompress === undefined) reject(new Error('this Node has no zstd'))
-      else zstd.zstdDecompress(bytes, { maxOutputLength }, (error, result) => (error ? reject(error) : resolve(result)))
+      else
+        zstd.zstdDecompress(bytes, { maxOutputLength }, (error, result) =>
+          error ? reject(error) : resolve(result),
+        )
     }),
 }
 

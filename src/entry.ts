@@ -42,7 +42,10 @@ export function bytesOf(chunks: readonly Uint8Array[]): Bytes {
 }
 
 /** The bytes to store. */
-export async function encodeEntry(entry: NewEntry, compression: ResolvedOptions['compression']): Promise<Buffer> {
+export async function encodeEntry(
+  entry: NewEntry,
+  compression: ResolvedOptions['compression'],
+): Promise<Buffer> {
   const meta: Metadata = { t: entry.tags, d: entry.detail }
   if (entry.retryAt > 0) meta.q = entry.retryAt
   const rawBytes = bytesOf(entry.chunks)

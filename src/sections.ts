@@ -24,7 +24,9 @@ export class SectionWriter {
   }
 
   text(value: string): this {
-    return value.isWellFormed() ? this.add('u', Buffer.from(value, 'utf8')) : this.add('w', Buffer.from(value, 'utf16le'))
+    return value.isWellFormed()
+      ? this.add('u', Buffer.from(value, 'utf8'))
+      : this.add('w', Buffer.from(value, 'utf16le'))
   }
 
   /** Text that is probably base64: Next keeps the bodies of `fetch` so. */
@@ -54,7 +56,8 @@ export class SectionReader {
     if (!Array.isArray(infos)) throw new Error('no list of sections')
     let total = 0
     for (const info of infos as unknown[]) {
-      if (!Array.isArray(info) || !Number.isSafeInteger(info[1]) || info[1] < 0) throw new Error('bad section')
+      if (!Array.isArray(info) || !Number.isSafeInteger(info[1]) || info[1] < 0)
+        throw new Error('bad section')
       total += info[1] as number
     }
     if (total !== body.length) throw new Error('sections do not cover the body')

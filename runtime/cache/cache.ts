@@ -3,7 +3,15 @@ import type { EntryScope, KeyNames } from '../../src/key-names'
 import type { ResolvedOptions } from '../../src/options'
 import { localNow } from '../../src/server-time'
 import { judge, type TagView, type Verdict } from '../../src/tag-state'
-import { type Bytes, type Clock, type LocalMillis, type Milliseconds, NEVER, type Seconds, type ServerMicros } from '../../src/units'
+import {
+  type Bytes,
+  type Clock,
+  type LocalMillis,
+  type Milliseconds,
+  NEVER,
+  type Seconds,
+  type ServerMicros,
+} from '../../src/units'
 import type { Logger } from '../logger'
 import type { Store } from '../../src/store'
 import type { Emit, SkipReason } from '../telemetry'
@@ -68,7 +76,10 @@ export class Cache {
     return read
   }
 
-  private async readStore(key: string, { tags = [], expiringTags = [] }: CacheReadOptions): Promise<CacheRead> {
+  private async readStore(
+    key: string,
+    { tags = [], expiringTags = [] }: CacheReadOptions,
+  ): Promise<CacheRead> {
     const { store, invalidator } = this.parts
     if (invalidator.behind) {
       await invalidator.flush()
@@ -112,7 +123,12 @@ export class Cache {
   }
 
   /** Stores the entry unless a newer one is there. `expire` is its life in seconds, if it has one. */
-  async write(scope: EntryScope, cacheKey: string, entry: NewEntry, expire: Seconds | undefined): Promise<void> {
+  async write(
+    scope: EntryScope,
+    cacheKey: string,
+    entry: NewEntry,
+    expire: Seconds | undefined,
+  ): Promise<void> {
     const startedAt = localNow()
     const key = this.parts.names.entry(scope, cacheKey)
     const { store, options, emit } = this.parts

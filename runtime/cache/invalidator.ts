@@ -119,7 +119,8 @@ export class Invalidator {
       }
       if (changes.length > 0) await this.store.invalidate(changes)
       // A change that came meanwhile replaced the object and stays.
-      for (const change of changes) if (this.journal.get(change.tag) === change) this.journal.delete(change.tag)
+      for (const change of changes)
+        if (this.journal.get(change.tag) === change) this.journal.delete(change.tag)
       this.emit('invalidated', { tags: changes.map(({ tag }) => tag), ms: localNow() - startedAt })
     } catch (error) {
       this.log('Invalidations still wait for Redis', `${this.journal.size} tags, ${String(error)}`)

@@ -19,7 +19,10 @@ export interface UnpackedResponse {
   readonly cacheControl: CacheControl | undefined
 }
 
-export function packResponse(value: ResponseValue | null, cacheControl: CacheControl | undefined): PackedValue {
+export function packResponse(
+  value: ResponseValue | null,
+  cacheControl: CacheControl | undefined,
+): PackedValue {
   const sections = new SectionWriter()
   const detail: ResponseDetail = { k: value?.kind ?? 'NULL', s: sections.infos, x: extrasOf(value, sections) }
   if (cacheControl !== undefined) {
@@ -99,15 +102,25 @@ function valueOf(kind: string, x: Record<string, unknown>, sections: SectionRead
       return Object.assign(page, statusAndHeaders(x))
     }
     case 'APP_ROUTE':
-      return { kind, body: sections.bytes(), headers: record(x['headers']), status: fromJsonNumber(x['status']) }
+      return {
+        kind,
+        body: sections.bytes(),
+        headers: record<string>(x['headers']),
+        status: fromJsonNumber(x['status']),
+      }
     case 'PAGES':
-      return { kind, html: sections.text(), pageData: record(JSON.parse(sections.text())), ...statusAndHeaders(x) }
+      return {
+        kind,
+        html: sections.text(),
+        pageData: record(JSON.parse(sections.text())),
+        ...statusAndHeaders(x),
+      }
     case 'REDIRECT':
       return { kind, props: record(JSON.parse(sections.text())) }
     case 'FETCH': {
       const data = record(x['data'])
       const url = string(data['url'])
-      const headers = record(data['headers']) as Record<string, string>
+      const headers = record<string>(data['headers'])
       const fetched: Extract<ResponseValue, { kind: 'FETCH' }> = {
         kind,
         data: { ...data, headers, url, body: sections.text() },
@@ -134,14 +147,14 @@ function valueOf(kind: string, x: Record<string, unknown>, sections: SectionRead
 
 function statusAndHeaders(x: Record<string, unknown>) {
   return {
-    ...(x['headers'] === undefined ? {} : { headers: record(x['headers']) }),
+    ...(x['headers'] === undefined ? {} : { headers: record<string | string[]>(x['headers']) }),
     ...(x['status'] === undefined ? {} : { status: fromJsonNumber(x['status']) }),
   }
 }
 
-function record(value: unknown): Record<string, any> {
+function record<T = unknown>(value: unknown): Record<string, T> {
   if (typeof value !== 'object' || value === null) throw new Error('expected an object')
-  return value as Record<string, any>
+  return value as Record<string, T>
 }
 
 function string(value: unknown): string {

@@ -100,7 +100,10 @@ function scopeOf(kind: ResponseKind): EntryScope {
   return kind === 'IMAGE' ? 'image' : 'response'
 }
 
-function unpack(entry: Entry, { isFallback, isRoutePPREnabled }: CacheHandlerGetContext): UnpackedResponse | undefined {
+function unpack(
+  entry: Entry,
+  { isFallback, isRoutePPREnabled }: CacheHandlerGetContext,
+): UnpackedResponse | undefined {
   let unpacked: UnpackedResponse
   try {
     unpacked = unpackResponse(entry.detail, entry.body)

@@ -45,7 +45,10 @@ function addMark(response: StaleResponse): StaleResponse {
   if (value === null || !('headers' in value)) return response
   const tags = value.headers?.[TAGS_HEADER]
   const marked = typeof tags === 'string' && tags !== '' ? `${tags},${STALE_MARK}` : STALE_MARK
-  return { ...response, value: { ...value, headers: { ...value.headers, [TAGS_HEADER]: marked } } as ResponseValue }
+  return {
+    ...response,
+    value: { ...value, headers: { ...value.headers, [TAGS_HEADER]: marked } } as ResponseValue,
+  }
 }
 
 /** The public way, from Next 16.4 on: a life that has just ended. Costs the true age in the answer. */

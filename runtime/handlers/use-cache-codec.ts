@@ -23,7 +23,11 @@ export function packUseCache(life: UseCacheLife, chunks: readonly Uint8Array[]):
 /** @throws when the detail is not the life of an entry */
 export function unpackUseCache(detail: unknown): UseCacheLife {
   const { stale, expire, revalidate } = detail as UseCacheDetail
-  return { stale: fromJsonNumber(stale), expire: fromJsonNumber(expire), revalidate: fromJsonNumber(revalidate) }
+  return {
+    stale: fromJsonNumber(stale),
+    expire: fromJsonNumber(expire),
+    revalidate: fromJsonNumber(revalidate),
+  }
 }
 
 /** A new stream over bytes that stay ours: not a byte stream, whose readers could take the buffer away. */

@@ -73,6 +73,7 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
     // "I check soft tags in get": the state of entry and tags then comes from one round trip.
     getExpiration: async () => Infinity,
 
-    updateTags: (tags: string[], durations?: TagDurations) => cache.invalidate(tags, windowSecondsOf(durations)),
+    updateTags: (tags: string[], durations?: TagDurations) =>
+      cache.invalidate(tags, windowSecondsOf(durations)),
   }
 }

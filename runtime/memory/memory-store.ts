@@ -1,6 +1,12 @@
 import { ClockHistory } from '../../src/clock-history'
 import { localNow } from '../../src/server-time'
-import { applyInvalidation, NO_RECORD, type TagChange, type TagRecord, type TagView } from '../../src/tag-state'
+import {
+  applyInvalidation,
+  NO_RECORD,
+  type TagChange,
+  type TagRecord,
+  type TagView,
+} from '../../src/tag-state'
 import type { Bytes } from '../../src/units'
 import type { Store } from '../../src/store'
 import { ByteLru } from './byte-lru'

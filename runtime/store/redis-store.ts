@@ -57,7 +57,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     )
     const [clock, , , time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
     if (clock === undefined || time === undefined) {
-      throw new DistributedCacheError('SCRIPT', 'The script attend answered something else than its contract.')
+      throw new DistributedCacheError(
+        'SCRIPT',
+        'The script attend answered something else than its contract.',
+      )
     }
     serverTime.sample(sentAt, localNow(), time)
     booted = true
@@ -146,7 +149,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const reply = await run(invalidateScript, [names.tags], args)
       const [clock, time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
       if (clock === undefined || time === undefined) {
-        throw new DistributedCacheError('SCRIPT', 'The script invalidate answered something else than its contract.')
+        throw new DistributedCacheError(
+          'SCRIPT',
+          'The script invalidate answered something else than its contract.',
+        )
       }
       serverTime.sample(sentAt, localNow(), time)
       observed(clock)

@@ -32,7 +32,9 @@ export async function runScript(
     ;[reply] = await client.send([{ key: keys[0], args: ['EVAL', script.lua, ...rest] }])
   }
   if (reply instanceof Error) {
-    throw new DistributedCacheError('SCRIPT', `The script ${script.name} failed: ${reply.message}`, { cause: reply })
+    throw new DistributedCacheError('SCRIPT', `The script ${script.name} failed: ${reply.message}`, {
+      cause: reply,
+    })
   }
   return reply as RedisReply
 }

@@ -12,7 +12,10 @@ const { tagsManifest } =
   require('next/dist/server/lib/incremental-cache/tags-manifest.external') as typeof import('next/dist/server/lib/incremental-cache/tags-manifest.external')
 
 interface NextIncrementalCache {
-  get(key: string, context: object): Promise<null | {
+  get(
+    key: string,
+    context: object,
+  ): Promise<null | {
     isStale?: boolean | -1
     value: ResponseValue | null
     cacheControl?: { revalidate: number | false; expire?: number }
@@ -81,17 +84,20 @@ describe('the IncrementalCache of the installed Next on top of our handler', () 
     expect(read?.cacheControl).toEqual({ revalidate: 60, expire: 3600 })
   })
 
-  it.each([60, false] as const)('after a soft invalidation it is stale once (revalidate %s)', async (revalidate) => {
-    await render('old', revalidate)
-    await request().revalidateTag(['t'], { expire: 3600 })
-    const stale = await request().get('/a', PAGE)
-    expect(stale?.isStale).toBe(true)
-    expect(stale?.cacheControl?.revalidate).toBe(revalidate)
-    await render('new', revalidate)
-    const fresh = await request().get('/a', PAGE)
-    expect(fresh?.isStale).toBeFalsy()
-    expect(fresh?.value).toEqual(page('new'))
-  })
+  it.each([60, false] as const)(
+    'after a soft invalidation it is stale once (revalidate %s)',
+    async (revalidate) => {
+      await render('old', revalidate)
+      await request().revalidateTag(['t'], { expire: 3600 })
+      const stale = await request().get('/a', PAGE)
+      expect(stale?.isStale).toBe(true)
+      expect(stale?.cacheControl?.revalidate).toBe(revalidate)
+      await render('new', revalidate)
+      const fresh = await request().get('/a', PAGE)
+      expect(fresh?.isStale).toBeFalsy()
+      expect(fresh?.value).toEqual(page('new'))
+    },
+  )
 
   it('after a hard invalidation it is gone', async () => {
     await render('old')

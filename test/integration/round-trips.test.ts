@@ -42,7 +42,9 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
   }
 
   /** Round trips and commands of `run`, and nothing else: the heartbeat is five seconds away. */
-  async function cost(run: () => Promise<unknown>): Promise<{ roundTrips: number; commands: Record<string, number> }> {
+  async function cost(
+    run: () => Promise<unknown>,
+  ): Promise<{ roundTrips: number; commands: Record<string, number> }> {
     proxy.resetCounters()
     await redis.resetCommandStats()
     await run()
@@ -61,7 +63,9 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
       const write = await cost(() => handler.set('k', Promise.resolve(entry)))
       expect(write).toEqual({ roundTrips: 1, commands: { evalsha: 1, getrange: 1, set: 1 } })
 
-      const read = await cost(async () => expect(await contentOf(await handler.get('k', ['soft']))).toBe('content'))
+      const read = await cost(async () =>
+        expect(await contentOf(await handler.get('k', ['soft']))).toBe('content'),
+      )
       expect(read).toEqual({ roundTrips: 1, commands: { get: 1, hmget: 1 } })
 
       const invalidation = await cost(() => handler.updateTags(tags))
@@ -88,7 +92,9 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
       const headers = { 'x-next-cache-tags': tags.join(',') }
       await handler.get('p', { kind: 'APP_ROUTE' })
       const value = { kind: 'APP_ROUTE', body: Buffer.from('x'), headers, status: 200 } as const
-      expect((await cost(() => handler.set('p', value, { cacheControl: { revalidate: 60 } }))).roundTrips).toBe(1)
+      expect(
+        (await cost(() => handler.set('p', value, { cacheControl: { revalidate: 60 } }))).roundTrips,
+      ).toBe(1)
       expect((await cost(() => handler.get('p', { kind: 'APP_ROUTE' }))).roundTrips).toBe(1)
       expect((await cost(() => handler.get('f', { kind: 'FETCH', tags, softTags: tags }))).roundTrips).toBe(1)
     })
@@ -130,7 +136,9 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
     }
     expect(await contentOf(await handler.get('key-9999', []))).toBe('content of key-9999')
     await handler.updateTags(['many', ...tagList(199)])
-    const after = await Promise.all(keys.filter((_, index) => index % 100 === 0).map((key) => handler.get(key, [])))
+    const after = await Promise.all(
+      keys.filter((_, index) => index % 100 === 0).map((key) => handler.get(key, [])),
+    )
     expect(after.every((entry) => entry === undefined)).toBe(true)
   })
 

@@ -40,7 +40,9 @@ it('the script and the core agree on every record, whatever the sequence', async
 
 it('the clock only moves forward, also within one microsecond', async () => {
   const replies = await Promise.all(
-    Array.from({ length: 500 }, () => runScript(client, invalidateScript, ['fast'], ['0', 'i', '60000', ':t', ''])),
+    Array.from({ length: 500 }, () =>
+      runScript(client, invalidateScript, ['fast'], ['0', 'i', '60000', ':t', '']),
+    ),
   )
   const clocks = replies.map((reply) => Number((reply as Buffer[])[0]?.toString()))
   expect(new Set(clocks).size).toBe(500)

@@ -35,7 +35,9 @@ describe('the history of observed clocks', () => {
           expect(fence).toBeDefined()
           expect(fence as number).toBeLessThanOrEqual(known)
         }
-        expect((history as unknown as { observations: unknown[] }).observations.length).toBeLessThanOrEqual(1024)
+        expect((history as unknown as { observations: unknown[] }).observations.length).toBeLessThanOrEqual(
+          1024,
+        )
       }),
       { numRuns: 20 },
     )

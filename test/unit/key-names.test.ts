@@ -4,7 +4,9 @@ import { createKeyNames, hashCacheKey, safeNamespace } from '../../src/key-names
 describe('key names', () => {
   it('never hold the raw cache key', () => {
     const { entry } = createKeyNames('ndc:shop', 'build-1')
-    expect(entry('response', '/account/alice@example.com')).toMatch(/^ndc:shop:build-1:r:\{[A-Za-z0-9_-]{43}\}$/)
+    expect(entry('response', '/account/alice@example.com')).toMatch(
+      /^ndc:shop:build-1:r:\{[A-Za-z0-9_-]{43}\}$/,
+    )
   })
 
   it('tell keys apart that differ only in lone surrogates, which UTF-8 does not', () => {

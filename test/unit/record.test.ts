@@ -17,7 +17,9 @@ const newEntry: fc.Arbitrary<NewEntry> = fc.record({
   modifiedAt: micros,
   retryAt: micros,
   tags: fc.array(anyText, { maxLength: 5 }),
-  detail: fc.dictionary(fc.string(), fc.jsonValue()).map((value) => JSON.parse(JSON.stringify(value)) as object),
+  detail: fc
+    .dictionary(fc.string(), fc.jsonValue())
+    .map((value) => JSON.parse(JSON.stringify(value)) as object),
   chunks: fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 4 }),
 })
 

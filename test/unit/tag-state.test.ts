@@ -76,7 +76,11 @@ it('agrees with a model that remembers every invalidation; merging only ever exp
       }
       now += later
       const newer = all.filter((event) => event.clock > fence)
-      const exact = newer.some(({ deadline }) => deadline <= now) ? 'expired' : newer.length > 0 ? 'stale' : 'fresh'
+      const exact = newer.some(({ deadline }) => deadline <= now)
+        ? 'expired'
+        : newer.length > 0
+          ? 'stale'
+          : 'fresh'
       const said = judgeTag(record, fence, now)
       if (!overflowed) expect(said).toBe(exact)
       else if (said !== exact) expect([said, exact]).toEqual(['expired', 'stale'])

@@ -10,7 +10,9 @@ const headers = fc.dictionary(fc.string({ minLength: 1 }), fc.oneof(fc.string(),
   noNullPrototype: true,
 })
 const status = fc.integer({ min: 100, max: 599 })
-const json = fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }).map((value) => JSON.parse(JSON.stringify(value)) as object)
+const json = fc
+  .dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true })
+  .map((value) => JSON.parse(JSON.stringify(value)) as object)
 const seconds = fc.oneof(fc.nat(), fc.constant(Infinity))
 
 const appPage = fc
@@ -36,7 +38,10 @@ const values: Record<string, fc.Arbitrary<ResponseValue | null>> = {
     kind: fc.constant('FETCH' as const),
     data: fc.record({
       headers: fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }),
-      body: fc.oneof(text, bytes.map((value) => value.toString('base64'))),
+      body: fc.oneof(
+        text,
+        bytes.map((value) => value.toString('base64')),
+      ),
       url: fc.webUrl(),
       status,
     }),
@@ -114,7 +119,8 @@ describe('entries of use cache', () => {
 
   it('a new stream yields the same bytes each time', async () => {
     const content = Buffer.from('content')
-    for (let i = 0; i < 2; i++) expect(Buffer.concat((await drain(streamOf(content), 100)) ?? [])).toEqual(content)
+    for (let i = 0; i < 2; i++)
+      expect(Buffer.concat((await drain(streamOf(content), 100)) ?? [])).toEqual(content)
   })
 
   it('a stream past the bound is cancelled, not collected', async () => {
