@@ -1,9 +1,8 @@
 import type { NextConfig } from 'next'
 import { posix } from 'node:path'
 import type { DistributedCacheOptions, Driver } from '../src/options'
-import { entryPaths } from './entry-paths'
+import { entryPaths, GENERATED_DIRECTORY } from './entry-paths'
 import { configuredUseCacheHandlers, type LegacyExperimental, usesUseCache } from './previous-handlers'
-import { GENERATED_DIRECTORY } from './router-file'
 
 /** What Next tells the hook that it runs after compiling. */
 export interface CompiledBuild {

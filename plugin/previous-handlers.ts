@@ -1,6 +1,8 @@
 import type { NextConfig } from 'next'
+import { existsSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isAbsolute, resolve } from 'node:path'
 import { DistributedCacheError } from '../src/errors'
 import type { DistributedCacheOptions } from '../src/options'
 import { isOwnEntry } from './entry-paths'
@@ -46,8 +48,20 @@ export function previousHandlers(config: NextConfig, fallback: DistributedCacheO
   return Object.fromEntries(Object.entries(paths).filter(([, path]) => path !== undefined))
 }
 
-/** A handler's path on disk: absolute, a file URL, or relative to the project. */
-export function handlerFile(path: string, projectDirectory: string): string {
-  const plain = path.startsWith('file:') ? fileURLToPath(path) : path
-  return isAbsolute(plain) ? plain : resolve(projectDirectory, plain)
+/** The files of the previous handlers: a path may be absolute, a file URL, relative to the project, or a package. */
+export function locateHandlers(previous: PreviousHandlers, projectDirectory: string): PreviousHandlers {
+  const located = Object.entries(previous).map(([kind, path]) => {
+    const plain = path.startsWith('file:') ? fileURLToPath(path) : path
+    const file = resolve(projectDirectory, plain)
+    if (existsSync(file)) return [kind, realpathSync(file)]
+    try {
+      return [kind, createRequire(join(projectDirectory, 'package.json')).resolve(plain)]
+    } catch {
+      throw new DistributedCacheError(
+        'INVALID_FALLBACK',
+        `The cache handler ${JSON.stringify(path)} (${kind}), which DISTRIBUTED_CACHE=off goes back to, does not exist: there is no ${file}. Fix the path in next.config.`,
+      )
+    }
+  })
+  return Object.fromEntries(located) as PreviousHandlers
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DistributedCacheError } from '../src/errors'
 import type { Driver } from '../src/options'
@@ -118,3 +118,23 @@ export function inferTracingRoot(projectDirectory: string): string | undefined {
   }
 }
 
+
+/** Turbopack refuses to load a module from outside its root, with an error that does not say so. */
+export function checkInsideRoot(root: string | undefined): void {
+  if (root === undefined) return
+  const packageDirectory = join(__dirname, '..', '..')
+  const path = relative(realPath(root), packageDirectory)
+  if (!path.startsWith('..') && !isAbsolute(path)) return
+  throw new DistributedCacheError(
+    'OUTSIDE_PROJECT_ROOT',
+    `This package is installed in ${packageDirectory}, outside the root directory of the build (${root}), from where Next.js cannot load it. Set outputFileTracingRoot in next.config to a directory that contains both, or install the package in the project instead of linking it.`,
+  )
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}

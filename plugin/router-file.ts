@@ -15,9 +15,6 @@ export interface RouterContents {
   readonly fallback: Readonly<Partial<Record<'cacheHandler' | 'default' | 'remote', string>>>
 }
 
-/** The directory of everything this package generates, below `distDir`. */
-export const GENERATED_DIRECTORY = 'distributed-cache'
-
 const json = (value: unknown): string => JSON.stringify(value, undefined, 2)
 
 function fallbackCode(fallback: RouterContents['fallback']): string {

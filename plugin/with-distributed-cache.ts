@@ -1,14 +1,18 @@
 import type { NextConfig } from 'next'
-import { isAbsolute, join, relative, resolve } from 'node:path'
-import { DistributedCacheError, ERROR_PREFIX } from '../src/errors'
+import { join, resolve } from 'node:path'
+import { ERROR_PREFIX } from '../src/errors'
 import type { DistributedCacheOptions, Driver } from '../src/options'
 import { resolveOptions } from '../src/resolve-options'
 import { validateOptions } from '../src/validate-options'
 import { type AnyNextConfig, inSameShape } from './config-shape'
+import { GENERATED_DIRECTORY } from './entry-paths'
+import type * as Generator from './generate-router'
+import type { RouterPlan } from './generate-router'
 import { applyPatches, type CompiledBuild } from './patches'
 import { detectPhase, type Phase, PHASE_VARIABLE } from './phase'
-import { handlerFile, type PreviousHandlers, previousHandlers } from './previous-handlers'
+import { locateHandlers, type PreviousHandlers, previousHandlers } from './previous-handlers'
 import {
+  checkInsideRoot,
   checkNextVersion,
   defaultKeyPrefix,
   findDriver,
@@ -17,8 +21,6 @@ import {
   inferTracingRoot,
   missingDriver,
 } from './project'
-import { GENERATED_DIRECTORY, routerText, writeIfChanged } from './router-file'
-import { addToTrace } from './trace-manifests'
 
 const ROUTER_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_ROUTER'
 /** What Next uses when `cacheMaxMemorySize` is not configured. */
@@ -34,71 +36,62 @@ interface Evaluation {
   readonly previous: PreviousHandlers
 }
 
-/** Turbopack refuses to load a module from outside its root, with an error that does not say so. */
-function checkRoot({ config, projectDirectory }: Evaluation): void {
+/** The directory that Turbopack and file tracing take for the whole; undefined when it cannot be told. */
+function tracingRoot(config: NextConfig, projectDirectory: string): string | undefined {
   const configured = config.outputFileTracingRoot ?? config.turbopack?.root
-  const root =
-    configured === undefined
-      ? (process.env['NEXT_PRIVATE_OUTPUT_TRACE_ROOT'] ?? inferTracingRoot(projectDirectory))
-      : resolve(configured)
-  if (root === undefined) return
-  const packageDirectory = join(__dirname, '..', '..')
-  const path = relative(root, packageDirectory)
-  if (!path.startsWith('..') && !isAbsolute(path)) return
-  throw new DistributedCacheError(
-    'OUTSIDE_PROJECT_ROOT',
-    `This package is installed in ${packageDirectory}, outside the root directory of the build (${root}), from where Next.js cannot load it. Set outputFileTracingRoot in next.config to a directory that contains both, or install the package in the project instead of linking it.`,
-  )
+  if (configured !== undefined) return resolve(configured)
+  return process.env['NEXT_PRIVATE_OUTPUT_TRACE_ROOT'] ?? inferTracingRoot(projectDirectory)
 }
 
-function generateRouter(evaluation: Evaluation, projectDirectory: string, directory: string): string[] {
+function routerPlan(evaluation: Evaluation, projectDirectory: string, directory: string): RouterPlan {
   const { config, options, driver, previous } = evaluation
-  const fallback = Object.fromEntries(
-    Object.entries(previous).map(([kind, path]) => {
-      const target = relative(directory, handlerFile(path, projectDirectory)).split('\\').join('/')
-      return [kind, target.startsWith('.') ? target : `./${target}`]
+  return {
+    options: resolveOptions(options, {
+      driver,
+      keyPrefix: options.keyPrefix ?? defaultKeyPrefix(projectDirectory),
+      images: config.images?.customCacheHandler ?? false,
     }),
-  )
-  const router = join(directory, 'router.cjs')
-  writeIfChanged(
-    router,
-    routerText({
-      options: resolveOptions(options, {
-        driver,
-        keyPrefix: options.keyPrefix ?? defaultKeyPrefix(projectDirectory),
-        images: config.images?.customCacheHandler ?? false,
-      }),
-      memoryBytes: config.cacheMaxMemorySize ?? DEFAULT_MEMORY_BYTES,
-      imageDiskBytes: config.images?.maximumDiskCacheSize,
-      fallback,
-    }),
-  )
-  process.env[ROUTER_VARIABLE] = router
-  return [router]
+    memoryBytes: config.cacheMaxMemorySize ?? DEFAULT_MEMORY_BYTES,
+    imageDiskBytes: config.images?.maximumDiskCacheSize,
+    previous: locateHandlers(previous, projectDirectory),
+    projectDirectory,
+    directory,
+  }
+}
+
+/** Loads the generator and its compilers, which a server never needs. */
+function loadGenerator(): typeof Generator {
+  return require('./generate-router') as typeof Generator
+}
+
+function setRouter(directory: string): void {
+  process.env[ROUTER_VARIABLE] = join(directory, 'router.cjs')
 }
 
 async function afterCompile(evaluation: Evaluation, { projectDir, distDir }: CompiledBuild): Promise<void> {
-  const files = generateRouter(evaluation, projectDir, join(distDir, GENERATED_DIRECTORY))
-  addToTrace(distDir, files)
+  const directory = join(distDir, GENERATED_DIRECTORY)
+  const plan = routerPlan(evaluation, projectDir, directory)
+  const root = tracingRoot(evaluation.config, projectDir) ?? projectDir
+  await loadGenerator().generateRouterForBuild(plan, distDir, root)
+  setRouter(directory)
 }
 
-/** What has to be done now, because only now this process is known to evaluate its configuration. */
+/** What cannot wait for a hook, in a process that is known to build, start or develop the application. */
 function prepareProcess(evaluation: Evaluation): void {
-  const { config, options, phase, projectDirectory } = evaluation
+  const { config, phase, projectDirectory } = evaluation
   const distDir = resolve(projectDirectory, config.distDir ?? '.next')
-  if (phase === 'build') {
-    process.env[PHASE_VARIABLE] = 'build'
+  // A dev server empties its directory when it starts, wherever that is, but keeps the cache.
+  const directory = join(distDir, phase === 'dev' ? 'cache' : '', GENERATED_DIRECTORY)
+  if (phase === 'unknown') return
+  if (phase === 'build' || phase === 'dev') {
+    checkInsideRoot(tracingRoot(config, projectDirectory))
     // Now rather than after compiling, so that a mistake does not cost a build.
-    checkRoot(evaluation)
-    if (options.keyPrefix === undefined) defaultKeyPrefix(projectDirectory)
+    const plan = routerPlan(evaluation, projectDirectory, directory)
+    // A build empties the directory next, and runs the hook after compiling.
+    if (phase === 'dev') loadGenerator().generateRouter(plan)
+    else process.env[PHASE_VARIABLE] = 'build'
   }
-  if (phase === 'build' || phase === 'start')
-    process.env[ROUTER_VARIABLE] = join(distDir, GENERATED_DIRECTORY, 'router.cjs')
-  if (phase === 'dev') {
-    checkRoot(evaluation)
-    // The dev server empties its directory when it starts, but keeps the cache.
-    generateRouter(evaluation, projectDirectory, join(distDir, 'dev', 'cache', GENERATED_DIRECTORY))
-  }
+  setRouter(directory)
 }
 
 function wrap(config: NextConfig, options: DistributedCacheOptions, nextPhase: string | undefined): NextConfig {

@@ -1,0 +1,37 @@
+import { join } from 'node:path'
+import type { ResolvedOptions } from '../src/options'
+import { type Closure, compileClosure, requirePath } from './fallback/compile-closure'
+import { traceClosure } from './fallback/trace-closure'
+import type { PreviousHandlers } from './previous-handlers'
+import { routerText, writeIfChanged } from './router-file'
+import { addToTrace } from './trace-manifests'
+
+/** What one application's router is made of. */
+export interface RouterPlan {
+  readonly options: ResolvedOptions
+  readonly memoryBytes: number
+  readonly imageDiskBytes: number | undefined
+  /** Files, absolute. */
+  readonly previous: PreviousHandlers
+  readonly projectDirectory: string
+  /** Where the router goes, with everything that is generated for it. */
+  readonly directory: string
+}
+
+/** Writes the router and the compiled fallback modules. Synchronous: an object config has no time to wait. */
+export function generateRouter(plan: RouterPlan): { router: string; closure: Closure } {
+  const { directory, projectDirectory } = plan
+  const router = join(directory, 'router.cjs')
+  const kinds = Object.keys(plan.previous) as (keyof PreviousHandlers)[]
+  const files = kinds.map((kind) => plan.previous[kind]!)
+  const closure = compileClosure(files, projectDirectory, join(directory, 'fallback'))
+  const fallback = Object.fromEntries(kinds.map((kind, index) => [kind, requirePath(router, closure.roots[index]!)]))
+  writeIfChanged(router, routerText({ ...plan, fallback }))
+  return { router, closure }
+}
+
+/** The same, into the output of a build, and from there into standalone. */
+export async function generateRouterForBuild(plan: RouterPlan, distDir: string, root: string): Promise<void> {
+  const { router, closure } = generateRouter(plan)
+  addToTrace(distDir, [router, ...(await traceClosure(closure, plan.projectDirectory, root))])
+}
