@@ -4,6 +4,7 @@ import { localNow } from '../../src/server-time'
 import type { Clock, LocalMillis, Seconds } from '../../src/units'
 import type { Cache } from '../cache/cache'
 import type {
+  CacheControl,
   CacheHandler,
   CacheHandlerClass,
   CacheHandlerContext,
@@ -14,6 +15,7 @@ import type {
   ResponseValue,
   TagDurations,
 } from './next-types'
+import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
 import { packResponse, unpackResponse, type UnpackedResponse } from './response-codec'
 import { createMarkStale, removeMark, responseTags } from './stale-mark'
 import { windowSecondsOf } from './tag-durations'
@@ -23,7 +25,10 @@ import { windowSecondsOf } from './tag-durations'
  * `unstable_cache` and images. Next constructs it about three times per request, so an instance holds only
  * what belongs to its request: which reads a generation may be based on.
  */
-export function createCacheHandlerClass(cache: Cache): CacheHandlerClass {
+export function createCacheHandlerClass(
+  cache: Cache,
+  abilities: NextAbilities = abilitiesOf(installedNextVersion()),
+): CacheHandlerClass {
   const markStale = createMarkStale()
   /** Where values that were handed out came from: a failed refresh writes the same object back. */
   const origins = new WeakMap<ResponseValue, Entry>()
@@ -47,7 +52,7 @@ export function createCacheHandlerClass(cache: Cache): CacheHandlerClass {
         cache.skip(scope, cacheKey, 'bad-value')
         return null
       }
-      const response = toNext(unpacked, cache.toLocal(entry.modifiedAt))
+      const response = toNext(unpacked, cache.toLocal(entry.modifiedAt), abilities)
       const answer = verdict === 'stale' ? this.stale(response, context) : response
       if (answer.value !== null) origins.set(answer.value, entry)
       return answer
@@ -118,8 +123,32 @@ function unpack(
   return unpacked
 }
 
-function toNext({ value, cacheControl }: UnpackedResponse, lastModified: LocalMillis): CacheHandlerValue {
-  return cacheControl === undefined ? { lastModified, value } : { lastModified, value, cacheControl }
+function toNext(
+  { value, cacheControl }: UnpackedResponse,
+  modifiedAt: LocalMillis,
+  abilities: NextAbilities,
+): CacheHandlerValue {
+  if (cacheControl === undefined) return { lastModified: modifiedAt, value }
+  const lastModified = abilities.honoursCacheControl
+    ? modifiedAt
+    : judgedAge(modifiedAt, cacheControl, abilities)
+  return { lastModified, value, cacheControl }
+}
+
+/**
+ * Before 16.4 Next judges an entry by the life that this process remembers, which for a path that another
+ * replica rendered is one second. So the verdict is ours: what is fresh was modified just now; what is
+ * stale keeps its age, which is stale by either life; what is past `expire` must be rendered first.
+ */
+function judgedAge(
+  modifiedAt: LocalMillis,
+  { revalidate, expire }: CacheControl,
+  abilities: NextAbilities,
+): number {
+  const now = localNow()
+  const ageSeconds = (now - modifiedAt) / 1000
+  if (expire !== undefined && ageSeconds > expire && abilities.enforcesExpire) return -1
+  return revalidate === false || ageSeconds <= revalidate ? now : modifiedAt
 }
 
 function retrySeconds({ cacheControl }: CacheHandlerSetContext): Seconds {
