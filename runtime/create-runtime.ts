@@ -1,16 +1,23 @@
-import { DistributedCacheError } from '../src/errors'
-import { createKeyNames } from '../src/key-names'
+import { randomUUID } from 'node:crypto'
+import { DistributedCacheError, messageOf } from '../src/errors'
+import { createKeyNames, type KeyNames } from '../src/key-names'
 import type { Bytes, Milliseconds } from '../src/units'
+import { Bus } from './bus/bus'
 import { Cache } from './cache/cache'
+import { EntryReader } from './cache/entry-reader'
 import { Invalidator } from './cache/invalidator'
+import { LocalEntries } from './cache/local-entries'
+import { SingleFlight } from './cache/single-flight'
+import { LocalTagView } from './cache/tag-view'
+import type { RedisClient } from './clients/client'
 import { createCacheHandlerClass } from './handlers/response-handler'
 import { windowSecondsOf } from './handlers/tag-durations'
 import { createUseCacheHandler } from './handlers/use-cache-handler'
 import type { InvalidationForwarder, Runtime, RuntimeConfig } from './index'
-import { createLogger } from './logger'
+import { createLogger, type Logger } from './logger'
 import { createLocalStore } from './memory/local-store'
 import { createMemoryStore } from './memory/memory-store'
-import { createRedisStore } from './store/redis-store'
+import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
 import { createEmit } from './telemetry'
 
@@ -19,69 +26,114 @@ const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
 /** The tag state outlives the longest entry by this much. */
 const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
 
+/** For tests, which count commands or do not wait for seconds. */
+export type RuntimeTuning = Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'>
+
 /** Puts the parts together; what belongs to whom is design section 6. */
-export function createRuntime(config: RuntimeConfig): Runtime & InvalidationForwarder {
+export function createRuntime(
+  config: RuntimeConfig,
+  tuning: RuntimeTuning = {},
+): Runtime & InvalidationForwarder {
   const emit = createEmit(config.debug)
   const log = createLogger()
-  if (config.options.preset === 'l1-pubsub' && config.backend === 'redis') {
-    log('The preset l1-pubsub is not available in this version', 'every read consults Redis, as with strict')
-  }
   const names = createKeyNames(config.options.keyPrefix, config.namespace)
+  const publisher = randomUUID()
+  const local = new LocalEntries(config.options.l1)
+  const view = new LocalTagView()
+  const client = config.backend === 'memory' ? undefined : openClient(config)
   const store =
-    config.backend === 'memory' ? createMemoryStore(BUILD_MEMORY_BYTES) : openRedisStore(config, names, log)
-  const invalidator = new Invalidator(store, emit, log)
-  const cacheOn = (backing: Store) =>
-    new Cache({ store: backing, names, options: config.options, invalidator, emit, log })
+    client === undefined ? createMemoryStore(BUILD_MEMORY_BYTES) : openRedisStore(client, config, { names, publisher, log, tuning })
+  const unregister = client?.onEvent((event) => {
+    if (event.type === 'end') log('The connection to Redis ended; this replica reconnects by itself', event.reason)
+  })
+  let flight: SingleFlight | undefined
+  const bus =
+    client &&
+    new Bus({
+      client,
+      channel: names.bus,
+      publisher,
+      listener: {
+        onLive: () => store.heartbeat(),
+        onInvalidation(message) {
+          view.apply(message)
+          store.observe(message.clock)
+        },
+        onGap(_clock, reason) {
+          view.forget()
+          local.endEpoch()
+          emit('gap', { reason })
+        },
+        onKey(key, kind, byThisProcess) {
+          if (kind === 'write' && !byThisProcess) local.overwritten(key)
+          flight?.wake(key)
+        },
+      },
+    })
+  const { singleFlight, preset } = config.options
+  if (singleFlight !== false && bus !== undefined) flight = new SingleFlight({ store, bus, emit, ...singleFlight })
+  // With a proven subscription memory answers by itself; `strict` subscribes only while somebody waits.
+  const servingBus = preset === 'l1-pubsub' ? bus : undefined
+  servingBus?.use()
 
-  const cache = cacheOn(store)
-  const shared = createUseCacheHandler(cache)
+  const invalidator = new Invalidator(store, emit, log)
+  const shared = { names, options: config.options, invalidator, emit, log }
+  const maxEntryBytes = config.options.maxEntryBytes
+  const reader = new EntryReader({ store, local, view, bus: servingBus, maxEntryBytes, emit })
+  const cache = new Cache({ ...shared, store, reader, local, flight })
+  const sharedHandler = createUseCacheHandler(cache)
   // One object for both kinds: Next then announces every invalidation once, not twice.
-  const local =
-    config.options.useCache === 'remote-only'
-      ? createUseCacheHandler(cacheOn(createLocalStore(store, config.options.l1)))
-      : shared
+  const localHandler =
+    config.options.useCache === 'remote-only' ? createUseCacheHandler(cacheOfThisProcess()) : sharedHandler
+
+  function cacheOfThisProcess(): Cache {
+    const own = createLocalStore(store, config.options.l1)
+    const nothing = new LocalEntries({ maxBytes: 0, maxEntryBytes: 0 })
+    const ownReader = new EntryReader({ store: own, local: nothing, view, bus: undefined, maxEntryBytes, emit })
+    return new Cache({ ...shared, store: own, reader: ownReader, local: nothing, flight: undefined })
+  }
 
   return {
     CacheHandler: createCacheHandlerClass(cache),
-    useCacheHandlers: { default: local, remote: shared },
+    useCacheHandlers: { default: localHandler, remote: sharedHandler },
     invalidate: (tags, durations) => cache.invalidate(tags, windowSecondsOf(durations)),
-    close: () => store.close(),
+    async close() {
+      unregister?.()
+      flight?.close()
+      await bus?.close()
+      await store.close()
+    },
   }
 }
 
-function openRedisStore(
-  { options, url, createClient }: RuntimeConfig,
-  names: { tags: string },
-  log: ReturnType<typeof createLogger>,
-): Store {
+function openClient({ options, url, createClient }: RuntimeConfig): RedisClient {
   if (url === undefined || createClient === undefined) {
     throw new DistributedCacheError(
       'ROUTER',
       'The redis backend needs a URL and a driver. Set REDIS_URL, and install ioredis or redis.',
     )
   }
-  const client = createClient({
+  return createClient({
     url,
     connectMs: options.timeouts.connectMs,
     commandMs: options.timeouts.commandMs,
     clientName: options.keyPrefix,
   })
-  const unregister = client.onEvent((event) => {
-    if (event.type === 'end')
-      log('The connection to Redis ended; this replica reconnects by itself', event.reason)
-  })
-  const store = createRedisStore({
+}
+
+function openRedisStore(
+  client: RedisClient,
+  { options }: RuntimeConfig,
+  parts: { names: KeyNames; publisher: string; log: Logger; tuning: RuntimeTuning },
+): Store {
+  const { names, publisher, log, tuning } = parts
+  return createRedisStore({
+    ...tuning,
     client,
     names,
+    publisher,
     connectMs: options.timeouts.connectMs,
     stateTtlMs: options.maxTtlSeconds * 1000 + STATE_MARGIN_MS,
-    onError: (what, error) => log(`${what} failed`, String(error)),
+    onError: (what, error) => log(`${what} failed`, messageOf(error)),
   })
-  return {
-    ...store,
-    close() {
-      unregister()
-      return store.close()
-    },
-  }
 }

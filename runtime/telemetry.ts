@@ -7,6 +7,8 @@ import type { Bytes, Milliseconds } from '../src/units'
 /** Why a write stored nothing. */
 export type SkipReason = 'no-fence' | 'expire-0' | 'too-large' | 'stream-error' | 'unavailable' | 'bad-value'
 
+export type Tier = 'local' | 'unchanged' | 'store' | 'none'
+
 /**
  * What the runtime reports, by event name. Each is published on the `node:diagnostics_channel` named
  * `next-distributed-cache:<event>`, which costs nothing without a subscriber and works across copies of this
@@ -14,11 +16,27 @@ export type SkipReason = 'no-fence' | 'expire-0' | 'too-large' | 'stream-error' 
  */
 export interface TelemetryEvents {
   /** A read was answered; `verdict` is undefined on a miss of the store. */
-  read: { scope: EntryScope; key: string; result: 'hit' | 'miss'; verdict: Verdict | undefined; ms: Milliseconds }
+  read: {
+    scope: EntryScope
+    key: string
+    result: 'hit' | 'miss'
+    /** local: no round trip; unchanged: the body was not transferred; store: it was; none: no answer */
+    tier: Tier
+    verdict: Verdict | undefined
+    /** An old entry was served as if fresh, because another replica is refreshing it. */
+    masked: boolean
+    ms: Milliseconds
+  }
   /** Something under a key was no entry of ours. */
   fault: { key: string; fault: RecordFault }
   write: { scope: EntryScope; key: string; outcome: 'stored' | 'superseded'; bytes: Bytes; ms: Milliseconds }
   skip: { scope: EntryScope; key: string; reason: SkipReason }
+  /** Somebody claimed the right to generate, or gave it up because no entry came. */
+  lease: { key: string; role: 'leader' | 'gave-up' }
+  /** A reader waited for another replica's generation. */
+  waited: { key: string; outcome: 'served' | 'led' | 'gave-up'; ms: Milliseconds }
+  /** The bus missed something, or may have: what rests on it must be proven again. */
+  gap: { reason: string }
   /** An invalidation is acknowledged: it is final from here on. */
   invalidated: { tags: readonly string[]; ms: Milliseconds }
   /** An invalidation could not be sent; it is kept and retried. */
@@ -36,6 +54,9 @@ const EVENTS: readonly TelemetryEvent[] = [
   'fault',
   'write',
   'skip',
+  'lease',
+  'waited',
+  'gap',
   'invalidated',
   'journalled',
   'unavailable',

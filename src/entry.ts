@@ -1,7 +1,9 @@
 import { compress, decompress } from './compression'
 import type { ResolvedOptions } from './options'
-import { decodeRecord, encodeRecord, type RecordFault } from './record'
-import type { Bytes, Clock, ServerMicros } from './units'
+import { fromJsonNumber, type JsonNumber, toJsonNumber } from './json-number'
+import { decodeRecord, encodeRecord, HEAD_BYTES, type RecordFault } from './record'
+import type { Verdict } from './tag-state'
+import type { Bytes, Clock, Seconds, ServerMicros } from './units'
 
 /** An entry of either interface, as the cache sees it: enough to judge it, and the value still packed. */
 export interface Entry {
@@ -17,9 +19,15 @@ export interface Entry {
    * refresh. 0: none failed.
    */
   readonly retryAt: ServerMicros
+  /** Age from which it wants a refresh; Infinity: never. */
+  readonly revalidate: Seconds
+  /** Age from which it must not be served; Infinity: never. */
+  readonly expire: Seconds
   /** What the handler needs besides the bytes; JSON, not yet validated. */
   readonly detail: unknown
   readonly body: Buffer
+  /** The head of the record: equal stamps are equal records. */
+  readonly stamp: Buffer
 }
 
 export interface PackedValue {
@@ -27,11 +35,13 @@ export interface PackedValue {
   readonly chunks: readonly Uint8Array[]
 }
 
-export type NewEntry = Omit<Entry, 'detail' | 'body'> & PackedValue
+export type NewEntry = Omit<Entry, 'detail' | 'body' | 'stamp'> & PackedValue
 
 interface Metadata {
   t: readonly string[]
   q?: ServerMicros
+  r: JsonNumber
+  e: JsonNumber
   d: object
 }
 
@@ -46,7 +56,12 @@ export async function encodeEntry(
   entry: NewEntry,
   compression: ResolvedOptions['compression'],
 ): Promise<Buffer> {
-  const meta: Metadata = { t: entry.tags, d: entry.detail }
+  const meta: Metadata = {
+    t: entry.tags,
+    r: toJsonNumber(entry.revalidate),
+    e: toJsonNumber(entry.expire),
+    d: entry.detail,
+  }
   if (entry.retryAt > 0) meta.q = entry.retryAt
   const rawBytes = bytesOf(entry.chunks)
   const { fence, bornAt, modifiedAt } = entry
@@ -68,6 +83,14 @@ export async function decodeEntry(bytes: Buffer, maxBytes: Bytes): Promise<Entry
   const { t: tags, q: retryAt = 0, d: detail } = meta
   if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) return 'metadata'
   if (!Number.isSafeInteger(retryAt) || typeof detail !== 'object' || detail === null) return 'metadata'
+  let revalidate: Seconds
+  let expire: Seconds
+  try {
+    revalidate = fromJsonNumber(meta.r)
+    expire = fromJsonNumber(meta.e)
+  } catch {
+    return 'metadata'
+  }
   let body = record.body
   if (record.codec !== 'none') {
     try {
@@ -77,5 +100,27 @@ export async function decodeEntry(bytes: Buffer, maxBytes: Bytes): Promise<Entry
     }
   }
   const { fence, bornAt, modifiedAt } = record
-  return { fence, bornAt, modifiedAt, tags: tags as string[], retryAt, detail, body }
+  return {
+    fence,
+    bornAt,
+    modifiedAt,
+    tags: tags as string[],
+    retryAt,
+    revalidate,
+    expire,
+    detail,
+    body,
+    stamp: bytes.subarray(0, HEAD_BYTES),
+  }
+}
+
+/** What its age says about an entry; a reader may bring a `revalidate` of its own. */
+export function judgeAge(
+  entry: Pick<Entry, 'modifiedAt' | 'revalidate' | 'expire'>,
+  now: ServerMicros,
+  revalidate: Seconds = entry.revalidate,
+): Verdict {
+  const age: Seconds = (now - entry.modifiedAt) / 1_000_000
+  if (age > entry.expire) return 'expired'
+  return age > revalidate ? 'stale' : 'fresh'
 }

@@ -11,12 +11,20 @@ export interface KeyNames {
   readonly tags: string
   /** One entry of this deployment. Braces keep what belongs to one entry in one Cluster slot. */
   entry(scope: EntryScope, cacheKey: string): string
+  /** Channel: invalidations, overwrites and heartbeats of the application. */
+  readonly bus: string
+}
+
+/** The lease of whoever generates the entry; in the same Cluster slot. */
+export function leaseName(entryName: string): string {
+  return `${entryName}:lease`
 }
 
 export function createKeyNames(keyPrefix: string, namespace: string): KeyNames {
   const deployment = `${keyPrefix}:${safeNamespace(namespace)}`
   return {
     tags: `${keyPrefix}:tags`,
+    bus: `${keyPrefix}:bus`,
     entry: (scope, cacheKey) => `${deployment}:${SCOPE_LETTER[scope]}:{${hashCacheKey(cacheKey)}}`,
   }
 }

@@ -2,23 +2,38 @@ import type { TagChange, TagView } from './tag-state'
 import type { Clock, LocalMillis, Milliseconds, ServerMicros } from './units'
 
 export interface StoredBytes {
-  /** The record under the key; null: there is none. */
-  readonly bytes: Buffer | null
+  /** The record under the key; null: there is none; 'unchanged': it is the one that the reader holds. */
+  readonly bytes: Buffer | null | 'unchanged'
   /** The tag state, read after the record wherever the topology allows. */
   readonly view: TagView
 }
 
 export type WriteOutcome = 'stored' | 'superseded'
 
+/** Who may generate an entry. */
+export interface LeaseState {
+  /** Token of the holder; '-': nobody shall wait for this key; 'changed': there is another record by now. */
+  readonly holder: string
+  /** How long the lease lives unless it is renewed. */
+  readonly livesMs: Milliseconds
+}
+
 /**
  * Where entries and tag state live, in the terms of the data model. Every method costs one round trip once
  * the connection is warm, and rejects within a deadline; nothing here retries.
  */
 export interface Store {
-  read(key: string, tags: readonly string[]): Promise<StoredBytes>
+  /** `stamp`: head of the record that the reader holds, whose body need not be sent again. */
+  read(key: string, tags: readonly string[], stamp?: Buffer): Promise<StoredBytes>
   readTags(tags: readonly string[]): Promise<TagView>
-  /** Stores the record unless a newer one is there. */
-  write(key: string, record: Buffer, ttlMs: Milliseconds): Promise<WriteOutcome>
+  /** Stores the record unless a newer one is there; ends the lease that the token stands for. */
+  write(key: string, record: Buffer, ttlMs: Milliseconds, token?: string): Promise<WriteOutcome>
+  /** Claims the lease of an entry, or tells who has it. */
+  claimLease(key: string, token: string, ttlMs: Milliseconds, stamp: Buffer): Promise<LeaseState>
+  /** Prolongs leases; resolves with those that are no longer the holder's. */
+  renewLeases(leases: readonly { key: string; token: string }[], ttlMs: Milliseconds): Promise<string[]>
+  /** Ends a lease that produced no entry; with `markMs`, nobody waits for the key that long. */
+  releaseLease(key: string, token: string, markMs: Milliseconds): Promise<void>
   /** Resolves when the invalidation is acknowledged. */
   invalidate(changes: readonly TagChange[]): Promise<void>
   /** Raises the floor: no entry of the application that exists now stays valid. */
@@ -30,8 +45,14 @@ export interface Store {
   catchUp(seen: Clock, tags: readonly string[]): Promise<TagView>
   /** The fence of a generation that began at `time`; undefined when nothing was known by then. */
   fenceAt(time: LocalMillis): Clock | undefined
+  /** The newest clock observed; 0: none yet. */
+  readonly latestClock: Clock
+  /** The bus told a clock up to which this process's knowledge is complete. */
+  observe(clock: Clock): void
   toServer(local: LocalMillis): ServerMicros
   toLocal(server: ServerMicros): LocalMillis
+  /** Publishes a heartbeat now, besides those of every second. Never throws. */
+  heartbeat(): void
   /** Runs when invalidations may get through again. */
   onReady(listener: () => void): void
   close(): Promise<void>

@@ -1,8 +1,9 @@
-import { decodeEntry, encodeEntry, type Entry, type NewEntry } from '../../src/entry'
+import { decodeEntry, encodeEntry, type NewEntry } from '../../src/entry'
+import { messageOf } from '../../src/errors'
 import type { EntryScope, KeyNames } from '../../src/key-names'
 import type { ResolvedOptions } from '../../src/options'
 import { localNow } from '../../src/server-time'
-import { judge, type TagView, type Verdict } from '../../src/tag-state'
+import type { Store } from '../../src/store'
 import {
   type Bytes,
   type Clock,
@@ -13,43 +14,47 @@ import {
   type ServerMicros,
 } from '../../src/units'
 import type { Logger } from '../logger'
-import type { Store } from '../../src/store'
 import type { Emit, SkipReason } from '../telemetry'
+import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
 import type { Invalidator } from './invalidator'
-import { TagMemo } from './tag-memo'
+import type { LocalEntries } from './local-entries'
+import type { SingleFlight } from './single-flight'
 
-export interface CacheReadOptions {
-  /** Tags whose soft invalidations make the entry stale, besides its own. */
-  readonly tags?: readonly string[]
-  /** Tags of which only what is expired counts: the soft tags of `use cache`, as in Next. */
-  readonly expiringTags?: readonly string[]
+export interface CacheReadOptions extends ReadOptions {
+  /**
+   * Whether an old value may be handed out as fresh for a moment while another replica refreshes it. False
+   * where it would be persisted without its short life.
+   */
+  readonly maskable?: boolean
+  /** Whether Next itself lets concurrent generations of one key in one process share one. */
+  readonly dedupedByNext?: boolean
 }
 
-export interface CacheRead {
-  /** Present when it may be served; `verdict` is then fresh or stale. */
-  readonly entry: Entry | undefined
-  readonly verdict: Verdict | undefined
-  /** The fence of a generation that begins with this answer; undefined when the store did not answer. */
-  readonly clock: Clock | undefined
+export interface CacheRead extends JudgedRead {
+  /** Serve the entry as fresh, with this much life left: somebody else refreshes it. */
+  readonly maskSeconds?: Seconds
 }
 
 export interface CacheOptions {
   readonly store: Store
+  readonly reader: EntryReader
+  readonly local: LocalEntries
   readonly names: KeyNames
   readonly options: Pick<ResolvedOptions, 'compression' | 'maxEntryBytes' | 'maxTtlSeconds'>
   readonly invalidator: Invalidator
+  /** Undefined: every reader of a cold or stale entry generates. */
+  readonly flight: SingleFlight | undefined
   readonly emit: Emit
   readonly log: Logger
 }
 
-const MISS: CacheRead = { entry: undefined, verdict: undefined, clock: undefined }
 /** Entries written together do not expire together. */
 const TTL_JITTER = 0.05
+/** A mask is short: whatever persists it inherits this life and heals. */
+const MASK_SECONDS: Seconds = 2
 
 /** What both handlers stand on: reads that are judged, writes that carry a fence. Never throws. */
 export class Cache {
-  private readonly memo = new TagMemo()
-
   constructor(private readonly parts: CacheOptions) {}
 
   get maxEntryBytes(): Bytes {
@@ -59,99 +64,119 @@ export class Cache {
   async read(scope: EntryScope, cacheKey: string, options: CacheReadOptions = {}): Promise<CacheRead> {
     const startedAt = localNow()
     const key = this.parts.names.entry(scope, cacheKey)
-    let read = MISS
+    let read: CacheRead = NO_ANSWER
     try {
-      read = await this.readStore(key, options)
+      read = await this.judgedRead(key, options)
+      if (this.parts.flight !== undefined && wantsGeneration(read)) {
+        read = await this.coordinate(this.parts.flight, key, read, options)
+      }
     } catch (error) {
       this.unavailable('A read', error)
     }
-    const { entry, verdict } = read
-    this.parts.emit('read', {
-      scope,
-      key,
-      result: entry === undefined ? 'miss' : 'hit',
-      verdict,
-      ms: localNow() - startedAt,
-    })
+    const { entry, verdict, tier } = read
+    const result = entry === undefined ? 'miss' : 'hit'
+    const masked = read.maskSeconds !== undefined
+    this.parts.emit('read', { scope, key, result, tier, verdict, masked, ms: localNow() - startedAt })
     return read
   }
 
-  private async readStore(
-    key: string,
-    { tags = [], expiringTags = [] }: CacheReadOptions,
-  ): Promise<CacheRead> {
-    const { store, invalidator } = this.parts
+  private async judgedRead(key: string, options: CacheReadOptions): Promise<JudgedRead> {
+    const { invalidator, reader } = this.parts
     if (invalidator.behind) {
       await invalidator.flush()
       // What this process promised to invalidate is not in the store yet: it has nothing to say.
-      if (invalidator.behind) return MISS
+      if (invalidator.behind) return NO_ANSWER
     }
-    const asked = new Set([...tags, ...expiringTags, ...this.memo.get(key)])
-    let { bytes, view } = await store.read(key, [...asked])
-    if (bytes === null) return { entry: undefined, verdict: undefined, clock: view.clock }
-    const entry = await decodeEntry(bytes, this.parts.options.maxEntryBytes)
-    if (typeof entry === 'string') {
-      this.parts.emit('fault', { key, fault: entry })
-      return { entry: undefined, verdict: undefined, clock: view.clock }
-    }
-    this.memo.set(key, entry.tags)
-    if (entry.tags.some((tag) => !asked.has(tag))) {
-      for (const tag of entry.tags) asked.add(tag)
-      view = await store.readTags([...asked])
-    }
-    if (entry.fence > view.clock) {
-      if (!isPlausible(entry.fence, store.toServer(localNow()))) {
-        this.parts.emit('fault', { key, fault: 'time' })
-        return { entry: undefined, verdict: undefined, clock: view.clock }
+    return reader.read(key, options)
+  }
+
+  /** Decides who generates. Everybody else gets the old entry at once, or waits for the new one, bounded. */
+  private async coordinate(
+    flight: SingleFlight,
+    key: string,
+    first: JudgedRead,
+    options: CacheReadOptions,
+  ): Promise<CacheRead> {
+    const { maskable = true, dedupedByNext = false } = options
+    if (first.clock === undefined) return first
+    // The generation that this process leads is shared by Next.
+    if (dedupedByNext && flight.leads(key)) return first
+    const startedAt = localNow()
+    const deadline = startedAt + flight.waitMs
+    const watch = flight.watch(key)
+    try {
+      let read = first
+      for (;;) {
+        const claim = await flight.claim(key, read.stamp)
+        if (claim.role === 'leader' || claim.role === 'free') {
+          if (read !== first) this.waited(key, 'led', startedAt)
+          return read
+        }
+        const leftMs = deadline - localNow()
+        if (claim.role === 'changed' && leftMs > 0) {
+          read = await this.judgedRead(key, options)
+          if (!wantsGeneration(read)) return read
+          continue
+        }
+        if (claim.role === 'changed') return read
+        if (dedupedByNext && claim.sameProcess) return read
+        if (read.entry !== undefined && read.age !== 'expired') {
+          return maskable ? { ...read, maskSeconds: MASK_SECONDS } : read
+        }
+        if (leftMs <= 0) {
+          this.waited(key, 'gave-up', startedAt)
+          return read
+        }
+        await watch.woken(Math.min(leftMs, Math.max(claim.livesMs, 1) + 5))
+        read = await this.judgedRead(key, options)
+        if (!wantsGeneration(read)) {
+          this.waited(key, 'served', startedAt)
+          return read
+        }
       }
-      view = await store.catchUp(entry.fence, [...asked])
+    } finally {
+      watch.end()
     }
-    const verdict = this.judge(view, entry, tags, expiringTags)
-    return { entry: verdict === 'expired' ? undefined : entry, verdict, clock: view.clock }
   }
 
-  private judge(
-    view: TagView,
-    entry: Entry,
-    tags: readonly string[],
-    expiringTags: readonly string[],
-  ): Verdict {
-    const now = this.parts.store.toServer(localNow())
-    const verdict = judge(view, entry.fence, [...entry.tags, ...tags], now)
-    if (verdict === 'expired' || judge(view, entry.fence, expiringTags, now) === 'expired') return 'expired'
-    return verdict === 'stale' && entry.retryAt > now ? 'fresh' : verdict
+  private waited(key: string, outcome: 'served' | 'led' | 'gave-up', startedAt: LocalMillis): void {
+    this.parts.emit('waited', { key, outcome, ms: localNow() - startedAt })
   }
 
-  /** Stores the entry unless a newer one is there. `expire` is its life in seconds, if it has one. */
-  async write(
-    scope: EntryScope,
-    cacheKey: string,
-    entry: NewEntry,
-    expire: Seconds | undefined,
-  ): Promise<void> {
+  /** Stores the entry unless a newer one is there. */
+  async write(scope: EntryScope, cacheKey: string, entry: NewEntry): Promise<void> {
     const startedAt = localNow()
     const key = this.parts.names.entry(scope, cacheKey)
-    const { store, options, emit } = this.parts
+    const { store, options, reader, local, flight, emit } = this.parts
+    const proof = local.begin(key)
     try {
       const record = await encodeEntry(entry, options.compression)
       if (record.length > options.maxEntryBytes) return this.skip(scope, cacheKey, 'too-large')
-      const outcome = await store.write(key, record, this.ttlMs(expire))
-      if (outcome === 'stored') this.memo.set(key, entry.tags)
+      const outcome = await store.write(key, record, this.ttlMs(entry.expire), flight?.tokenOf(key))
+      reader.remember(key, entry.tags)
+      // The announcement of this very write may come back before its reply: then a read proves it later.
+      const stored = await decodeEntry(record, options.maxEntryBytes)
+      if (outcome === 'stored' && typeof stored !== 'string') local.keep(key, stored, proof)
+      flight?.stored(key)
       emit('write', { scope, key, outcome, bytes: record.length, ms: localNow() - startedAt })
     } catch (error) {
       this.skip(scope, cacheKey, 'unavailable')
       this.unavailable('A write', error)
+    } finally {
+      local.end(key, proof)
     }
   }
 
-  private ttlMs(expire: Seconds | undefined): Milliseconds {
-    const seconds = Math.min(expire ?? Infinity, this.parts.options.maxTtlSeconds)
+  private ttlMs(expire: Seconds): Milliseconds {
+    const seconds = Math.min(expire, this.parts.options.maxTtlSeconds)
     return Math.max(1000, Math.ceil(seconds * 1000 * (1 + Math.random() * TTL_JITTER)))
   }
 
-  /** Reports that something was not stored. */
+  /** Reports that something was not stored, and that nobody need wait for it. */
   skip(scope: EntryScope, cacheKey: string, reason: SkipReason): void {
-    this.parts.emit('skip', { scope, key: this.parts.names.entry(scope, cacheKey), reason })
+    const key = this.parts.names.entry(scope, cacheKey)
+    this.parts.flight?.failed(key)
+    this.parts.emit('skip', { scope, key, reason })
   }
 
   /** Resolves when the invalidation is acknowledged, or kept for retry; never rejects. */
@@ -173,13 +198,13 @@ export class Cache {
   }
 
   private unavailable(what: string, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = messageOf(error)
     this.parts.emit('unavailable', { what, message })
     this.parts.log(`${what} found no answer from Redis; this replica renders by itself`, message)
   }
 }
 
-/** A fence far ahead of the server's time was not written by us, and must not drag the clock along. */
-function isPlausible(fence: Clock, now: ServerMicros): boolean {
-  return fence <= now + 24 * 3600 * 1_000_000
+/** Missing, stale by a tag, or old: somebody should generate it. */
+function wantsGeneration({ entry, verdict, age }: JudgedRead): boolean {
+  return entry === undefined || verdict !== 'fresh' || age !== 'fresh'
 }

@@ -16,6 +16,7 @@ import type {
   TagDurations,
 } from './next-types'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
+import { isConsumerRequest } from './consumer'
 import { packResponse, unpackResponse, type UnpackedResponse } from './response-codec'
 import { createMarkStale, removeMark, responseTags } from './stale-mark'
 import { windowSecondsOf } from './tag-durations'
@@ -44,7 +45,15 @@ export function createCacheHandlerClass(
       const scope = scopeOf(context.kind)
       const at = localNow()
       const tags = [...(context.tags ?? []), ...(context.softTags ?? [])]
-      const { entry, verdict, clock } = await cache.read(scope, cacheKey, { tags })
+      const isFetch = scope === 'fetch'
+      const read = await cache.read(scope, cacheKey, {
+        tags,
+        revalidate: isFetch ? context.revalidate || undefined : undefined,
+        // What a page keeps of a fetch does not carry the short life of a mask.
+        maskable: !isFetch || isConsumerRequest(),
+        dedupedByNext: !isFetch,
+      })
+      const { entry, verdict, clock, maskSeconds } = read
       if (!this.reads.has(cacheKey)) this.reads.set(cacheKey, { fence: clock ?? cache.fenceAt(at), at })
       if (entry === undefined) return null
       const unpacked = unpack(entry, context)
@@ -53,7 +62,12 @@ export function createCacheHandlerClass(
         return null
       }
       const response = toNext(unpacked, cache.toLocal(entry.modifiedAt), abilities)
-      const answer = verdict === 'stale' ? this.stale(response, context) : response
+      const answer =
+        maskSeconds !== undefined
+          ? mask(response, maskSeconds)
+          : verdict === 'stale'
+            ? this.stale(response, context)
+            : response
       if (answer.value !== null) origins.set(answer.value, entry)
       return answer
     }
@@ -89,7 +103,7 @@ export function createCacheHandlerClass(
         origin === undefined
           ? { fence, bornAt: cache.toServer(at), retryAt: 0 }
           : { fence: origin.fence, bornAt: origin.bornAt, retryAt: now + retrySeconds(context) * 1_000_000 }
-      await cache.write(scope, cacheKey, { ...age, modifiedAt: now, tags, ...packed }, expireOf(context))
+      await cache.write(scope, cacheKey, { ...age, ...lifeOf(clean, context), modifiedAt: now, tags, ...packed })
     }
 
     revalidateTag(tags: string | string[], durations?: TagDurations): Promise<void> {
@@ -155,6 +169,15 @@ function retrySeconds({ cacheControl }: CacheHandlerSetContext): Seconds {
   return cacheControl === undefined || cacheControl.revalidate === false ? 3 : cacheControl.revalidate
 }
 
-function expireOf({ cacheControl }: CacheHandlerSetContext): Seconds | undefined {
-  return cacheControl?.expire
+function lifeOf(value: ResponseValue | null, { cacheControl }: CacheHandlerSetContext): Pick<Entry, 'revalidate' | 'expire'> {
+  if (value?.kind === 'FETCH') return { revalidate: value.revalidate, expire: Infinity }
+  const revalidate = cacheControl?.revalidate ?? false
+  return { revalidate: revalidate === false ? Infinity : revalidate, expire: cacheControl?.expire ?? Infinity }
+}
+
+/** Fresh, for a moment: another replica is refreshing the entry. */
+function mask(response: CacheHandlerValue, maskSeconds: Seconds): CacheHandlerValue {
+  const lastModified = localNow()
+  if (response.cacheControl === undefined) return { ...response, lastModified }
+  return { ...response, lastModified, cacheControl: { ...response.cacheControl, revalidate: maskSeconds } }
 }

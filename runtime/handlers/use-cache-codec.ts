@@ -2,32 +2,19 @@ import type { PackedValue } from '../../src/entry'
 import { fromJsonNumber, type JsonNumber, toJsonNumber } from '../../src/json-number'
 import type { UseCacheEntry } from './next-types'
 
-/** An entry of `use cache`, packed: its life as JSON, the drained stream as the body. */
+/** An entry of `use cache`, packed: what the client's router cache is told, and the drained stream as the body. */
 interface UseCacheDetail {
   stale: JsonNumber
-  expire: JsonNumber
-  revalidate: JsonNumber
 }
 
-export type UseCacheLife = Pick<UseCacheEntry, 'stale' | 'expire' | 'revalidate'>
-
-export function packUseCache(life: UseCacheLife, chunks: readonly Uint8Array[]): PackedValue {
-  const detail: UseCacheDetail = {
-    stale: toJsonNumber(life.stale),
-    expire: toJsonNumber(life.expire),
-    revalidate: toJsonNumber(life.revalidate),
-  }
+export function packUseCache({ stale }: Pick<UseCacheEntry, 'stale'>, chunks: readonly Uint8Array[]): PackedValue {
+  const detail: UseCacheDetail = { stale: toJsonNumber(stale) }
   return { detail, chunks }
 }
 
-/** @throws when the detail is not the life of an entry */
-export function unpackUseCache(detail: unknown): UseCacheLife {
-  const { stale, expire, revalidate } = detail as UseCacheDetail
-  return {
-    stale: fromJsonNumber(stale),
-    expire: fromJsonNumber(expire),
-    revalidate: fromJsonNumber(revalidate),
-  }
+/** @throws when the detail is none of ours */
+export function unpackUseCache(detail: unknown): Pick<UseCacheEntry, 'stale'> {
+  return { stale: fromJsonNumber((detail as UseCacheDetail).stale) }
 }
 
 /** A new stream over bytes that stay ours: not a byte stream, whose readers could take the buffer away. */

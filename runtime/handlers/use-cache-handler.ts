@@ -1,31 +1,40 @@
 import type { Entry } from '../../src/entry'
-import type { Cache } from '../cache/cache'
+import { localNow } from '../../src/server-time'
+import type { Cache, CacheRead } from '../cache/cache'
 import type { TagDurations, UseCacheEntry, UseCacheHandler } from './next-types'
 import { windowSecondsOf } from './tag-durations'
 import { drain, packUseCache, streamOf, unpackUseCache } from './use-cache-codec'
 
 const SCOPE = 'use-cache'
 
+type Life = Pick<UseCacheEntry, 'timestamp' | 'revalidate'>
+
 /** Builds the object for `cacheHandlers`: `use cache` and `use cache: remote`. */
 export function createUseCacheHandler(cache: Cache): UseCacheHandler {
   /** Sets of this process that have not reached the store: a `get` of the same key waits for them. */
   const pendingSets = new Map<string, Promise<void>>()
 
-  function unpack(cacheKey: string, entry: Entry, isStale: boolean): UseCacheEntry | undefined {
+  function unpack(cacheKey: string, entry: Entry, life: Life): UseCacheEntry | undefined {
     try {
-      const life = unpackUseCache(entry.detail)
       return {
+        ...unpackUseCache(entry.detail),
         ...life,
-        // Next serves the entry once more and refreshes it in the background.
-        revalidate: isStale ? -1 : life.revalidate,
+        expire: entry.expire,
         tags: [...entry.tags],
-        timestamp: cache.toLocal(entry.modifiedAt),
         value: streamOf(entry.body),
       }
     } catch {
       cache.skip(SCOPE, cacheKey, 'bad-value')
       return undefined
     }
+  }
+
+  function lifeOf(entry: Entry, { verdict, maskSeconds }: CacheRead): Life {
+    // A mask is handed out as all the life that is left: a page that holds the entry inherits it, and heals.
+    if (maskSeconds !== undefined) return { timestamp: localNow(), revalidate: maskSeconds }
+    const timestamp = cache.toLocal(entry.modifiedAt)
+    // -1: Next serves the entry once more and refreshes it in the background.
+    return { timestamp, revalidate: verdict === 'stale' ? -1 : entry.revalidate }
   }
 
   async function store(cacheKey: string, pendingEntry: Promise<UseCacheEntry>): Promise<void> {
@@ -48,16 +57,24 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
     await cache.write(
       SCOPE,
       cacheKey,
-      { fence, bornAt, modifiedAt: bornAt, retryAt: 0, tags: [...new Set(entry.tags)], ...packed },
-      entry.expire,
+      {
+        fence,
+        bornAt,
+        modifiedAt: bornAt,
+        retryAt: 0,
+        revalidate: entry.revalidate,
+        expire: entry.expire,
+        tags: [...new Set(entry.tags)],
+        ...packed,
+      },
     )
   }
 
   return {
     async get(cacheKey, softTags) {
       await pendingSets.get(cacheKey)
-      const { entry, verdict } = await cache.read(SCOPE, cacheKey, { expiringTags: softTags })
-      return entry && unpack(cacheKey, entry, verdict === 'stale')
+      const read = await cache.read(SCOPE, cacheKey, { expiringTags: softTags, dedupedByNext: true })
+      return read.entry && unpack(cacheKey, read.entry, lifeOf(read.entry, read))
     },
 
     async set(cacheKey, pendingEntry) {

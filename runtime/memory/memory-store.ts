@@ -57,7 +57,16 @@ export function createMemoryStore(maxBytes: Bytes): Store {
       history.observe(localNow(), clock)
     },
     catchUp: async (_seen, tags) => view(tags),
+    // One process: whoever asks leads.
+    claimLease: async (_key, token, ttlMs) => ({ holder: token, livesMs: ttlMs }),
+    renewLeases: async () => [],
+    releaseLease: async () => {},
     fenceAt: (time) => history.at(time),
+    get latestClock() {
+      return history.latest
+    },
+    observe: () => {},
+    heartbeat: () => {},
     toServer: (local) => Math.round(local * 1000),
     toLocal: (server) => server / 1000,
     onReady: () => {},

@@ -1,26 +1,43 @@
 import { randomUUID } from 'node:crypto'
 import { ClockHistory } from '../../src/clock-history'
 import { DistributedCacheError } from '../../src/errors'
-import type { KeyNames } from '../../src/key-names'
+import { heartbeatPayload, invalidatePayload, keyPayload } from '../../src/bus-message'
+import { type KeyNames, leaseName } from '../../src/key-names'
 import { localNow, ServerTime } from '../../src/server-time'
 import type { TagChange, TagView } from '../../src/tag-state'
 import { type Clock, type LocalMillis, type Milliseconds, parseMicros } from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
 import { expectReply, parseTagView, parseTime, readTagsCommand, tagField, text } from './replies'
-import { runScript, type Script } from './script'
+import { loadScripts, runScript, type Script } from './script'
 import { attendScript } from './scripts/attend'
+import { claimLeaseScript } from './scripts/claim-lease'
 import { invalidateScript } from './scripts/invalidate'
+import { readEntryScript } from './scripts/read-entry'
+import { releaseLeaseScript } from './scripts/release-lease'
+import { renewLeaseScript } from './scripts/renew-lease'
 import { writeEntryScript } from './scripts/write-entry'
-import type { Store, StoredBytes, WriteOutcome } from '../../src/store'
+import type { LeaseState, Store, StoredBytes, WriteOutcome } from '../../src/store'
+
+const SCRIPTS: readonly Script[] = [
+  attendScript,
+  claimLeaseScript,
+  invalidateScript,
+  readEntryScript,
+  releaseLeaseScript,
+  renewLeaseScript,
+  writeEntryScript,
+]
 
 export interface RedisStoreOptions {
   readonly client: RedisClient
-  readonly names: Pick<KeyNames, 'tags'>
+  readonly names: Pick<KeyNames, 'tags' | 'bus'>
+  /** Names this process on the bus. */
+  readonly publisher: string
   /** How long the first operations of a process wait for the connection, in milliseconds. */
   readonly connectMs: Milliseconds
   /** Life of the tag state; must exceed that of the longest entry. */
   readonly stateTtlMs: Milliseconds
-  /** How often a process says that it lives, in milliseconds. @default 5000 */
+  /** How often a process says that it lives, in milliseconds. @default 1000 */
   readonly attendEveryMs?: Milliseconds
   /** Nobody having attended for this long, a booting process distrusts every entry. @default 20000 */
   readonly attendGraceMs?: Milliseconds
@@ -35,6 +52,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const readyListeners = new Set<() => void>()
   const waitForConnectionUntil = localNow() + options.connectMs
   let booted = false
+  /** Numbers what this process publishes, so that others notice what they missed. */
+  let sequence = 0
   let attendance: Promise<void> | undefined
 
   /** Every reply that tells the clock goes through here. */
@@ -53,7 +72,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     const reply = await run(
       attendScript,
       [names.tags],
-      [String(seen), randomUUID(), String(options.stateTtlMs), boot, String(graceMs * 1000)],
+      [String(seen), randomUUID(), String(options.stateTtlMs), boot, String(graceMs * 1000), names.bus, heartbeatPayload(options.publisher, sequence, sentAt)],
     )
     const [clock, , , time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
     if (clock === undefined || time === undefined) {
@@ -69,6 +88,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   /** The first thing a connection does; whoever comes earlier waits for it. */
   function attendOnce(): Promise<void> {
+    if (attendance === undefined) loadScripts(client, SCRIPTS).catch(() => {})
     attendance ??= attend(history.latest).catch((error: unknown) => {
       attendance = undefined
       throw error
@@ -93,10 +113,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       (error: unknown) => onError('The first command on a new connection', error),
     )
   })
-  const heartbeat = setInterval(() => {
+  function heartbeat(): void {
     if (client.ready) attend(history.latest).catch((error: unknown) => onError('The heartbeat', error))
-  }, options.attendEveryMs ?? 5_000)
-  heartbeat.unref()
+  }
+
+  const heartbeats = setInterval(heartbeat, options.attendEveryMs ?? 1_000)
+  heartbeats.unref()
 
   /** Sends commands that end with a read of the tag state, and makes the state whole when it is not. */
   async function readView(tags: readonly string[], before: RedisCommand[]): Promise<[RedisReply[], TagView]> {
@@ -120,11 +142,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   return {
-    async read(key, tags): Promise<StoredBytes> {
+    async read(key, tags, stamp): Promise<StoredBytes> {
       await connected()
       // The entry first: tag state that was read later judges it safely.
-      const [replies, view] = await readView(tags, [{ key, args: ['GET', key] }])
-      return { bytes: entryBytes(replies[0]), view }
+      const get: RedisCommand = { key, args: ['GET', key] }
+      const conditional: RedisCommand = { key, args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''] }
+      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional])
+      if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
+        const reply = await run(readEntryScript, [key], [stamp ?? ''])
+        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: (await readView(tags, []))[1] }
+      }
+      return { bytes: replies[0] === 1 ? 'unchanged' : entryBytes(replies[0]), view }
     },
 
     async readTags(tags) {
@@ -133,16 +161,36 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return view
     },
 
-    async write(key, record, ttlMs): Promise<WriteOutcome> {
+    async write(key, record, ttlMs, token = ''): Promise<WriteOutcome> {
       await connected()
-      const reply = await run(writeEntryScript, [key], [record, String(ttlMs)])
+      const payload = keyPayload(options.publisher, ++sequence, key)
+      const args = [record, String(ttlMs), token, names.bus, payload]
+      const reply = await run(writeEntryScript, [key, leaseName(key)], args)
       return reply === 1 ? 'stored' : 'superseded'
+    },
+
+    async claimLease(key, token, ttlMs, stamp): Promise<LeaseState> {
+      const reply = await run(claimLeaseScript, [leaseName(key), key], [token, String(ttlMs), stamp])
+      const [holder, livesMs] = Array.isArray(reply) ? (reply as RedisReply[]) : []
+      return { holder: text(holder), livesMs: typeof livesMs === 'number' ? livesMs : 0 }
+    },
+
+    async renewLeases(leases, ttlMs) {
+      const renewed = leases.map(({ key, token }) => run(renewLeaseScript, [leaseName(key)], [token, String(ttlMs)]))
+      const replies = await Promise.all(renewed)
+      return leases.flatMap(({ key }, index) => (replies[index] === 1 ? [] : [key]))
+    },
+
+    async releaseLease(key, token, markMs) {
+      const payload = keyPayload(options.publisher, ++sequence, key)
+      await run(releaseLeaseScript, [leaseName(key)], [token, String(markMs), names.bus, payload])
     },
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
       await connected()
       const sentAt = localNow()
-      const args = [String(history.latest), randomUUID(), String(options.stateTtlMs)]
+      const payload = invalidatePayload(options.publisher, ++sequence, changes)
+      const args = [String(history.latest), randomUUID(), String(options.stateTtlMs), names.bus, payload]
       for (const { tag, windowMicros } of changes) {
         args.push(tagField(tag), windowMicros === undefined ? '' : String(Math.round(windowMicros)))
       }
@@ -173,12 +221,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     fenceAt: (time: LocalMillis) => history.at(time),
+    get latestClock() {
+      return history.latest
+    },
+    observe: observed,
+    heartbeat,
     toServer: (local) => serverTime.toServer(local),
     toLocal: (server) => serverTime.toLocal(server),
     onReady: (listener) => void readyListeners.add(listener),
 
     async close() {
-      clearInterval(heartbeat)
+      clearInterval(heartbeats)
       unregister()
       await client.close()
     },

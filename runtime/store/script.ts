@@ -15,6 +15,14 @@ export function defineScript(definition: Omit<Script, 'sha1'>): Script {
 }
 
 /**
+ * Makes the server know the scripts, so that their first use costs no second round trip. Best effort: a user
+ * without the right to SCRIPT LOAD pays that round trip.
+ */
+export async function loadScripts(client: RedisClient, scripts: readonly Script[]): Promise<void> {
+  await client.send(scripts.map(({ lua }) => ({ key: undefined, args: ['SCRIPT', 'LOAD', lua] })))
+}
+
+/**
  * Runs a script by its digest: one round trip, two when the server does not know the script yet (it was
  * restarted, or its scripts were flushed).
  *

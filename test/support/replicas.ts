@@ -3,7 +3,7 @@ import type { InvalidationForwarder, Runtime, RuntimeConfig } from '../../runtim
 import type { CreateClient } from '../../runtime/clients/client'
 import { createClient as createIoredis } from '../../runtime/clients/ioredis'
 import { createClient as createNodeRedis } from '../../runtime/clients/node-redis'
-import { createRuntime } from '../../runtime/create-runtime'
+import { createRuntime, type RuntimeTuning } from '../../runtime/create-runtime'
 import type { UseCacheEntry } from '../../runtime/handlers/next-types'
 import { streamOf } from '../../runtime/handlers/use-cache-codec'
 import { CHANNEL_PREFIX, type TelemetryEvent, type TelemetryEvents } from '../../runtime/telemetry'
@@ -19,7 +19,8 @@ export const TEST_OPTIONS: ResolvedOptions = {
   images: false,
   namespace: undefined,
   keyPrefix: 'ndc:test',
-  singleFlight: { leaseMs: 2000, waitMs: 10_000 },
+  // Most tests read without generating, for which others would wait; single-flight.test.ts turns it on.
+  singleFlight: false,
   l1: { maxBytes: 64 * 1024 * 1024, maxEntryBytes: 4 * 1024 * 1024 },
   timeouts: { connectMs: 2000, commandMs: 2000, requestBudgetMs: 4000 },
   compression: { codec: 'none', thresholdBytes: 4096 },
@@ -32,12 +33,13 @@ export interface ReplicaOptions {
   driver: Driver
   namespace?: string
   options?: Partial<ResolvedOptions>
+  tuning?: RuntimeTuning
 }
 
 export type Replica = Runtime & InvalidationForwarder
 
 /** One replica's runtime with connections of its own: what the router builds in a server process. */
-export function startReplica({ url, driver, namespace = 'build-1', options = {} }: ReplicaOptions): Replica {
+export function startReplica({ url, driver, namespace = 'build-1', options = {}, tuning }: ReplicaOptions): Replica {
   const config: RuntimeConfig = {
     options: { ...TEST_OPTIONS, driver, ...options },
     backend: 'redis',
@@ -46,7 +48,7 @@ export function startReplica({ url, driver, namespace = 'build-1', options = {} 
     debug: false,
     createClient: DRIVERS[driver],
   }
-  return createRuntime(config)
+  return createRuntime(config, tuning)
 }
 
 /** Ends the replicas when the test does. */
@@ -78,6 +80,21 @@ export async function record<E extends TelemetryEvent>(
     unsubscribe(CHANNEL_PREFIX + event, listener)
   }
   return seen
+}
+
+/** Resolves with the first message that fits. */
+export function nextEvent<E extends TelemetryEvent>(
+  event: E,
+  fits: (message: TelemetryEvents[E]) => boolean = () => true,
+): Promise<TelemetryEvents[E]> {
+  return new Promise((resolve) => {
+    const listener = (message: unknown) => {
+      if (!fits(message as TelemetryEvents[E])) return
+      unsubscribe(CHANNEL_PREFIX + event, listener)
+      resolve(message as TelemetryEvents[E])
+    }
+    subscribe(CHANNEL_PREFIX + event, listener)
+  })
 }
 
 /** An entry of `use cache` whose generation begins now. */

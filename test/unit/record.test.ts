@@ -16,6 +16,8 @@ const newEntry: fc.Arbitrary<NewEntry> = fc.record({
   bornAt: micros,
   modifiedAt: micros,
   retryAt: micros,
+  revalidate: fc.oneof(fc.nat(), fc.constant(Infinity)),
+  expire: fc.oneof(fc.nat(), fc.constant(Infinity)),
   tags: fc.array(anyText, { maxLength: 5 }),
   detail: fc
     .dictionary(fc.string(), fc.jsonValue())
@@ -31,7 +33,8 @@ describe('entry records', () => {
         const decoded = await decodeEntry(bytes, MAX_BYTES)
         if (typeof decoded === 'string') throw new Error(decoded)
         const { chunks, ...facts } = entry
-        const { body, ...decodedFacts } = decoded
+        const { body, stamp, ...decodedFacts } = decoded
+        expect(stamp.equals(bytes.subarray(0, HEAD_BYTES))).toBe(true)
         expect(decodedFacts).toEqual(facts)
         expect(Buffer.concat(chunks).equals(body)).toBe(true)
         expect(body.length).toBe(bytesOf(chunks))
@@ -71,6 +74,8 @@ describe('entry records', () => {
       bornAt: 1,
       modifiedAt: 1,
       retryAt: 0,
+      revalidate: Infinity,
+      expire: Infinity,
       tags: [],
       detail: {},
       chunks: [Buffer.alloc(200_000)],

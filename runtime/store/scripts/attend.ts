@@ -2,7 +2,7 @@ import { defineScript } from '../script'
 import { LUA_PRELUDE } from './lua'
 
 /**
- * Says "a process that hears invalidations lives", and mends the tag state where knowledge was lost.
+ * Says "a process that hears invalidations lives" to the tag state and to the bus, and mends the tag state where knowledge was lost.
  *
  * KEYS[1]  tag state (HASH)
  * ARGV[1]  newest clock this process has observed, 0 if none
@@ -10,6 +10,8 @@ import { LUA_PRELUDE } from './lua'
  * ARGV[3]  TTL of the state, milliseconds
  * ARGV[4]  'boot' for the first call of a process, else ''
  * ARGV[5]  how long nobody may have attended before a boot distrusts the entries, microseconds
+ * ARGV[6]  channel of the bus
+ * ARGV[7]  heartbeat payload
  *
  * returns  { clock, floor, incarnation, server time in microseconds }, all as text
  *
@@ -27,6 +29,7 @@ local state = redis.call('HMGET', KEYS[1], 'clock', 'floor', 'incarnation', 'ali
 local clock, floor, incarnation, alive = tonumber(state[1]), tonumber(state[2]), state[3], tonumber(state[4])
 local observed = tonumber(ARGV[1])
 local lost = not clock or not floor or not incarnation
+local was = floor
 if lost then incarnation = ARGV[2] end
 if lost or clock < observed then
   clock = math.max(now, observed + 1, (clock or 0) + 1)
@@ -37,6 +40,8 @@ elseif ARGV[4] == 'boot' and (not alive or now - alive > tonumber(ARGV[5])) then
 end
 redis.call('HSET', KEYS[1], 'clock', decimal(clock), 'floor', decimal(floor), 'incarnation', incarnation, 'alive', decimal(now))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+if floor ~= was then redis.call('PUBLISH', ARGV[6], 'floor ' .. decimal(clock)) end
+redis.call('PUBLISH', ARGV[6], 'heartbeat ' .. decimal(clock) .. ' ' .. ARGV[7])
 return { decimal(clock), decimal(floor), incarnation, decimal(now) }
 `,
 })

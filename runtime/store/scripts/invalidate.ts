@@ -11,8 +11,10 @@ import { LUA_PRELUDE } from './lua'
  * ARGV[1]  newest clock this process has observed, 0 if none
  * ARGV[2]  incarnation to give the state if it has to be created
  * ARGV[3]  TTL of the state, milliseconds
- * ARGV[4]  field name of a tag, then
- * ARGV[5]  '' for a hard invalidation, else microseconds until the soft one turns hard; and so on in pairs
+ * ARGV[4]  channel of the bus
+ * ARGV[5]  payload of the message
+ * ARGV[6]  field name of a tag, then
+ * ARGV[7]  '' for a hard invalidation, else microseconds until the soft one turns hard; and so on in pairs
  *
  * returns  { clock, server time in microseconds }, as text
  *
@@ -32,10 +34,12 @@ if not clock or not floor or not incarnation or clock < observed then
   floor = clock
   incarnation = incarnation or ARGV[2]
   redis.call('HSET', KEYS[1], 'floor', decimal(floor), 'incarnation', incarnation)
+  redis.call('PUBLISH', ARGV[4], 'floor ' .. decimal(clock))
 end
+local before = clock
 clock = math.max(now, clock + 1)
 redis.call('HSET', KEYS[1], 'clock', decimal(clock))
-for i = 4, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local field, window = ARGV[i], tonumber(ARGV[i + 1])
   local record
   if not window or window <= 0 then
@@ -71,6 +75,7 @@ for i = 4, #ARGV, 2 do
   redis.call('HSET', KEYS[1], field, record)
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PUBLISH', ARGV[4], 'invalidate ' .. decimal(before) .. ' ' .. decimal(clock) .. ' ' .. decimal(now) .. ' ' .. ARGV[5])
 return { decimal(clock), decimal(now) }
 `,
 })

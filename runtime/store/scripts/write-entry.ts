@@ -3,11 +3,17 @@ import { defineScript } from '../script'
 
 /**
  * Stores an entry unless a newer one is there: newer by fence, then by the time at which the generation
- * began, whoever was the faster writer.
+ * began, whoever was the faster writer. Ends the lease of the writer, and announces the key: others drop the
+ * body that they hold, and whoever waits for the entry wakes. A key that was marked as not worth waiting for
+ * is worth it again.
  *
  * KEYS[1]  entry (STRING)
+ * KEYS[2]  lease (STRING)
  * ARGV[1]  the record
  * ARGV[2]  TTL, milliseconds
+ * ARGV[3]  token of the writer's lease, '' if it has none
+ * ARGV[4]  channel of the bus
+ * ARGV[5]  payload of the message
  *
  * returns  1 stored, 0 superseded
  *
@@ -16,9 +22,12 @@ import { defineScript } from '../script'
  */
 export const writeEntryScript = defineScript({
   name: 'write-entry',
-  keyCount: 1,
+  keyCount: 2,
   lua: `
 local new = ARGV[1]
+local holder = redis.pcall('GET', KEYS[2])
+if holder == '-' or (holder == ARGV[3] and ARGV[3] ~= '') then redis.call('DEL', KEYS[2]) end
+redis.call('PUBLISH', ARGV[4], 'write ' .. ARGV[5])
 local old = redis.pcall('GETRANGE', KEYS[1], 0, ${ORDER_OFFSET + ORDER_BYTES - 1})
 if type(old) == 'string' and #old == ${ORDER_OFFSET + ORDER_BYTES} and string.sub(old, 1, 5) == string.sub(new, 1, 5) then
   for i = ${ORDER_OFFSET + 1}, ${ORDER_OFFSET + ORDER_BYTES} do

@@ -1,0 +1,154 @@
+import { decodeEntry, type Entry, judgeAge } from '../../src/entry'
+import { localNow } from '../../src/server-time'
+import { HEAD_BYTES } from '../../src/record'
+import type { Store } from '../../src/store'
+import { judge, type TagView, type Verdict } from '../../src/tag-state'
+import type { Bytes, Clock, Seconds, ServerMicros } from '../../src/units'
+import type { Bus } from '../bus/bus'
+import type { Emit, Tier } from '../telemetry'
+import type { LocalEntries } from './local-entries'
+import { TagMemo } from './tag-memo'
+import type { LocalTagView } from './tag-view'
+
+export interface ReadOptions {
+  /** Tags whose soft invalidations make the entry stale, besides its own. */
+  readonly tags?: readonly string[]
+  /** Tags of which only what is expired counts: the soft tags of `use cache`, as in Next. */
+  readonly expiringTags?: readonly string[]
+  /** The reader's own idea of when the entry wants a refresh. */
+  readonly revalidate?: Seconds | undefined
+}
+
+export interface JudgedRead {
+  /** Present when no tag forbids to serve it. */
+  readonly entry: Entry | undefined
+  /** What the tags say; undefined when there is no entry. */
+  readonly verdict: Verdict | undefined
+  /** What the age says; Next judges it again. */
+  readonly age: Verdict | undefined
+  /** The fence of a generation that begins with this answer; undefined when the store did not answer. */
+  readonly clock: Clock | undefined
+  readonly tier: Tier
+  /** Head of the record that was found, whatever it is worth; empty: none. */
+  readonly stamp: Buffer
+}
+
+const NO_RECORD_FOUND = Buffer.alloc(0)
+
+export const NO_ANSWER: JudgedRead = {
+  entry: undefined,
+  verdict: undefined,
+  age: undefined,
+  clock: undefined,
+  tier: 'none',
+  stamp: NO_RECORD_FOUND,
+}
+
+export interface EntryReaderOptions {
+  readonly store: Store
+  readonly local: LocalEntries
+  readonly view: LocalTagView
+  /** Present in `l1-pubsub`: what is proven is served without a round trip. */
+  readonly bus: Bus | undefined
+  readonly maxEntryBytes: Bytes
+  readonly emit: Emit
+}
+
+/** One judged read: from memory while the bus proves it, else one round trip. */
+export class EntryReader {
+  private readonly memo = new TagMemo()
+
+  constructor(private readonly parts: EntryReaderOptions) {}
+
+  /** The tags that an entry of ours carries, to be asked for with the next read. */
+  remember(key: string, tags: readonly string[]): void {
+    this.memo.set(key, tags)
+  }
+
+  /** @throws what the store rejects with */
+  async read(key: string, options: ReadOptions): Promise<JudgedRead> {
+    return this.fromMemory(key, options) ?? (await this.fromStore(key, options))
+  }
+
+  private fromMemory(key: string, options: ReadOptions): JudgedRead | undefined {
+    const { bus, store, local, view } = this.parts
+    // A reply that is ahead of the bus makes memory unproven until the bus catches up.
+    if (bus === undefined || !bus.proven || bus.clock < store.latestClock) return undefined
+    const entry = local.getProven(key)
+    if (entry === undefined) return undefined
+    const known = view.view([...entry.tags, ...(options.tags ?? []), ...(options.expiringTags ?? [])], bus.clock)
+    if (known === undefined || entry.fence > known.clock) return undefined
+    const read = this.judged(entry, known, options, 'local')
+    // What wants a refresh may have had one elsewhere.
+    return read.verdict === 'fresh' && read.age === 'fresh' ? read : undefined
+  }
+
+  private async fromStore(key: string, options: ReadOptions): Promise<JudgedRead> {
+    const { store, local } = this.parts
+    const { tags = [], expiringTags = [] } = options
+    const asked = new Set([...tags, ...expiringTags, ...this.memo.get(key)])
+    const held = local.get(key)
+    const proof = local.begin(key)
+    try {
+      let { bytes, view } = await store.read(key, [...asked], held?.stamp)
+      if (bytes === null) local.drop(key)
+      const entry = bytes === 'unchanged' ? held : await this.decode(key, bytes)
+      const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
+      const miss: JudgedRead = { ...NO_ANSWER, clock: view.clock, tier: 'store', stamp: stamp ?? NO_RECORD_FOUND }
+      if (entry === undefined) return miss
+      this.memo.set(key, entry.tags)
+      if (entry.tags.some((tag) => !asked.has(tag))) {
+        for (const tag of entry.tags) asked.add(tag)
+        view = await store.readTags([...asked])
+      }
+      if (entry.fence > view.clock) {
+        if (!isPlausible(entry.fence, store.toServer(localNow()))) {
+          this.parts.emit('fault', { key, fault: 'time' })
+          return miss
+        }
+        view = await store.catchUp(entry.fence, [...asked])
+      }
+      const read = this.judged(entry, view, options, bytes === 'unchanged' ? 'unchanged' : 'store')
+      if (this.learn(view, asked) && read.entry !== undefined) local.keep(key, entry, proof)
+      return read
+    } finally {
+      local.end(key, proof)
+    }
+  }
+
+  /** Without a bus nothing carries on what a reply said, and the body alone is worth keeping. */
+  private learn(view: TagView, asked: Iterable<string>): boolean {
+    const { bus } = this.parts
+    return bus === undefined || this.parts.view.learn(view, asked, bus.clock)
+  }
+
+  private async decode(key: string, bytes: Buffer | null): Promise<Entry | undefined> {
+    if (bytes === null) return undefined
+    // A reply may be a slice of a larger buffer, which a small entry must not keep alive.
+    const own = bytes.length < bytes.buffer.byteLength ? copyOf(bytes) : bytes
+    const entry = await decodeEntry(own, this.parts.maxEntryBytes)
+    if (typeof entry !== 'string') return entry
+    this.parts.emit('fault', { key, fault: entry })
+    return undefined
+  }
+
+  private judged(entry: Entry, view: TagView, options: ReadOptions, tier: Tier): JudgedRead {
+    const now = this.parts.store.toServer(localNow())
+    const age = judgeAge(entry, now, options.revalidate)
+    let verdict = judge(view, entry.fence, [...entry.tags, ...(options.tags ?? [])], now)
+    if (judge(view, entry.fence, options.expiringTags ?? [], now) === 'expired') verdict = 'expired'
+    if (verdict === 'stale' && entry.retryAt > now) verdict = 'fresh'
+    return { entry: verdict === 'expired' ? undefined : entry, verdict, age, clock: view.clock, tier, stamp: entry.stamp }
+  }
+}
+
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(copy)
+  return copy
+}
+
+/** A fence far ahead of the server's time was not written by us, and must not drag the clock along. */
+function isPlausible(fence: Clock, now: ServerMicros): boolean {
+  return fence <= now + 24 * 3600 * 1_000_000
+}

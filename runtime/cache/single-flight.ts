@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto'
+import { localNow } from '../../src/server-time'
+import type { Store } from '../../src/store'
+import type { LocalMillis, Milliseconds } from '../../src/units'
+import type { Bus } from '../bus/bus'
+import type { Emit } from '../telemetry'
+
+/** For how long nobody waits for a key whose lease ended without an entry. */
+const MARK_MS: Milliseconds = 60_000
+/** The mark in place of a token. */
+const NOT_WORTH_WAITING = '-'
+/** Keys of which this process remembers that leading them came to nothing. */
+const MAX_FRUITLESS_KEYS = 10_000
+const MAX_FRUITLESS_MS: Milliseconds = 3_600_000
+
+export interface SingleFlightOptions {
+  readonly store: Store
+  /** Wakes whoever waits; undefined where nobody else can write. */
+  readonly bus: Bus | undefined
+  readonly leaseMs: Milliseconds
+  readonly waitMs: Milliseconds
+  readonly emit: Emit
+}
+
+/**
+ * Leader: generate. Free: generate, nobody coordinates this key. Changed: read again. Follower: somebody else
+ * generates.
+ */
+export type Claim =
+  | { readonly role: 'leader' }
+  | { readonly role: 'free' }
+  | { readonly role: 'changed' }
+  | { readonly role: 'follower'; readonly sameProcess: boolean; readonly livesMs: Milliseconds }
+
+interface Lease {
+  readonly token: string
+  readonly since: LocalMillis
+}
+
+/**
+ * One generation per change, fleet-wide: a lease per key, renewed while its holder's process lives, for at most
+ * `waitMs`. It is advice. Whoever cannot get an answer generates; correctness rests on fences alone.
+ */
+export class SingleFlight {
+  private readonly process = randomUUID()
+  private readonly leases = new Map<string, Lease>()
+  private readonly waiters = new Map<string, Set<() => void>>()
+  private readonly fruitless = new Map<string, { until: LocalMillis; times: number }>()
+  private renewal: NodeJS.Timeout | undefined
+
+  constructor(private readonly options: SingleFlightOptions) {}
+
+  leads(key: string): boolean {
+    return this.leases.has(key)
+  }
+
+  /** `stamp`: head of the record to be replaced; empty: none was found. */
+  async claim(key: string, stamp: Buffer): Promise<Claim> {
+    if ((this.fruitless.get(key)?.until ?? 0) > localNow()) return { role: 'free' }
+    const token = `${this.process}:${randomUUID()}`
+    const { holder, livesMs } = await this.options.store.claimLease(key, token, this.options.leaseMs, stamp)
+    if (holder === token) {
+      this.leases.set(key, { token, since: localNow() })
+      this.renewal ??= setInterval(() => void this.renew(), this.options.leaseMs / 3).unref()
+      this.options.emit('lease', { key, role: 'leader' })
+      return { role: 'leader' }
+    }
+    if (holder === 'changed') return { role: 'changed' }
+    if (holder === NOT_WORTH_WAITING || holder === '') return { role: 'free' }
+    return { role: 'follower', sameProcess: holder.startsWith(`${this.process}:`), livesMs }
+  }
+
+  /** The token with which a write ends the lease. */
+  tokenOf(key: string): string | undefined {
+    return this.leases.get(key)?.token
+  }
+
+  /** The entry is stored, which ended the lease. */
+  stored(key: string): void {
+    this.leases.delete(key)
+    this.fruitless.delete(key)
+    this.wake(key)
+  }
+
+  /** The generation came to nothing: the others are told, and held once, not on every request. */
+  failed(key: string): void {
+    const lease = this.leases.get(key)
+    if (lease === undefined) return
+    this.leases.delete(key)
+    const times = Math.min(6, this.fruitless.get(key)?.times ?? 0)
+    this.fruitless.delete(key)
+    this.fruitless.set(key, {
+      until: localNow() + Math.min(MAX_FRUITLESS_MS, MARK_MS * 2 ** times),
+      times: times + 1,
+    })
+    if (this.fruitless.size > MAX_FRUITLESS_KEYS) this.fruitless.delete(this.fruitless.keys().next().value as string)
+    this.options.emit('lease', { key, role: 'gave-up' })
+    // Whoever waits finds out when the lease expires.
+    this.options.store.releaseLease(key, lease.token, MARK_MS).catch(() => {})
+    this.wake(key)
+  }
+
+  /** Registers interest in a key before it is claimed, so that nothing between is missed. */
+  watch(key: string): Watch {
+    const { bus } = this.options
+    let wake = (): void => {}
+    let woken = new Promise<void>((resolve) => (wake = resolve))
+    const listener = (): void => wake()
+    const listeners = this.waiters.get(key) ?? new Set()
+    listeners.add(listener)
+    this.waiters.set(key, listeners)
+    const release = bus?.use()
+    // What was said before the subscription was live is found by reading again.
+    const cancel = bus?.subscribed === false ? bus.onceLive(listener) : undefined
+    return {
+      async woken(timeoutMs) {
+        await orTimeout(woken, timeoutMs)
+        woken = new Promise<void>((resolve) => (wake = resolve))
+      },
+      end: () => {
+        listeners.delete(listener)
+        if (listeners.size === 0 && this.waiters.get(key) === listeners) this.waiters.delete(key)
+        cancel?.()
+        release?.()
+      },
+    }
+  }
+
+  /** Something happened to the key: whoever waits for it looks again. */
+  wake(key: string): void {
+    for (const listener of this.waiters.get(key) ?? []) listener()
+  }
+
+  get waitMs(): Milliseconds {
+    return this.options.waitMs
+  }
+
+  private async renew(): Promise<void> {
+    const now = localNow()
+    const renewable: { key: string; token: string }[] = []
+    for (const [key, { token, since }] of this.leases) {
+      // A prefetch, an error page, a response that Next does not store: no entry will come.
+      if (now - since > this.options.waitMs) this.failed(key)
+      else renewable.push({ key, token })
+    }
+    if (this.leases.size === 0) {
+      clearInterval(this.renewal)
+      this.renewal = undefined
+      return
+    }
+    try {
+      const lost = await this.options.store.renewLeases(renewable, this.options.leaseMs)
+      for (const key of lost) this.leases.delete(key)
+    } catch {
+      // The store is away: leases expire by themselves.
+    }
+  }
+
+  close(): void {
+    clearInterval(this.renewal)
+    for (const [key, { token }] of this.leases) {
+      this.options.store.releaseLease(key, token, 0).catch(() => {})
+    }
+    this.leases.clear()
+  }
+}
+
+export interface Watch {
+  /** Resolves when something happened to the key, or after the time. */
+  woken(timeoutMs: Milliseconds): Promise<void>
+  end(): void
+}
+
+async function orTimeout(promise: Promise<void>, timeoutMs: Milliseconds): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
+  await Promise.race([promise, timeout])
+  clearTimeout(timer)
+}

@@ -1,0 +1,57 @@
+import type { BusMessage } from '../../src/bus-message'
+import { applyInvalidation, NO_RECORD, type TagRecord, type TagView } from '../../src/tag-state'
+import type { Clock } from '../../src/units'
+
+/** Tags whose state is remembered; past it, the one learnt first is forgotten, which costs a round trip. */
+const MAX_TAGS = 50_000
+
+interface KnownTag {
+  record: TagRecord
+  /** The record holds every invalidation up to this clock. */
+  asOf: Clock
+}
+
+/**
+ * The tag state as this process knows it: what replies said of a tag, carried on by what the bus says since.
+ * Complete for every tag that is known, up to the clock of the bus; a gap in the bus forgets all of them.
+ */
+export class LocalTagView {
+  private readonly tags = new Map<string, KnownTag>()
+  private floor: Clock = 0
+
+  /** Takes over what a reply said, unless the bus is ahead of it: then the reply misses something. */
+  learn(view: TagView, asked: Iterable<string>, busClock: Clock): boolean {
+    if (view.clock < busClock) return false
+    this.floor = Math.max(this.floor, view.floor)
+    for (const tag of asked) {
+      this.tags.delete(tag)
+      this.tags.set(tag, { record: view.records.get(tag) ?? NO_RECORD, asOf: view.clock })
+      if (this.tags.size > MAX_TAGS) this.tags.delete(this.tags.keys().next().value as string)
+    }
+    return true
+  }
+
+  apply({ clock, now, changes }: Extract<BusMessage, { kind: 'invalidate' }>): void {
+    for (const { tag, windowMicros } of changes) {
+      const known = this.tags.get(tag)
+      if (known === undefined || clock <= known.asOf) continue
+      known.record = applyInvalidation(known.record, clock, windowMicros, now)
+      // Not `asOf`: one message may change a tag twice.
+    }
+  }
+
+  forget(): void {
+    this.tags.clear()
+  }
+
+  /** The state of these tags; undefined when one of them is not known. */
+  view(tags: Iterable<string>, clock: Clock): TagView | undefined {
+    const records = new Map<string, TagRecord>()
+    for (const tag of tags) {
+      const known = this.tags.get(tag)
+      if (known === undefined) return undefined
+      if (known.record !== NO_RECORD) records.set(tag, known.record)
+    }
+    return { clock, floor: this.floor, incarnation: 'local', records }
+  }
+}

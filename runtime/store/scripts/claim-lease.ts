@@ -1,0 +1,27 @@
+import { HEAD_BYTES } from '../../../src/record'
+import { defineScript } from '../script'
+
+/**
+ * Claims the right to generate an entry, or tells who has it.
+ *
+ * KEYS[1]  lease (STRING): the holder's token, or '-' for a key that is not worth waiting for
+ * KEYS[2]  entry (STRING)
+ * ARGV[1]  token of the claimant
+ * ARGV[2]  life of the lease unless it is renewed, milliseconds
+ * ARGV[3]  head of the record that the claimant wants to replace, '' if it found none
+ *
+ * returns  { token of the holder, or the claimant's own, or '-'; milliseconds that the lease still lives }, or
+ *          { 'changed', 0 } when there is another record by now: then the claimant reads again
+ */
+export const claimLeaseScript = defineScript({
+  name: 'claim-lease',
+  keyCount: 2,
+  lua: `
+local head = redis.pcall('GETRANGE', KEYS[2], 0, ${HEAD_BYTES - 1})
+if type(head) == 'string' and head ~= ARGV[3] then return { 'changed', 0 } end
+local holder = redis.call('GET', KEYS[1])
+if holder then return { holder, redis.call('PTTL', KEYS[1]) } end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return { ARGV[1], tonumber(ARGV[2]) }
+`,
+})

@@ -1,0 +1,190 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { CacheHandlerGetContext, ResponseValue } from '../../runtime/handlers/next-types'
+import { createKeyNames, leaseName } from '../../src/key-names'
+import type { Driver, Preset } from '../../src/options'
+import { localNow } from '../../src/server-time'
+import { type RedisServer, startRedis } from '../support/redis-server'
+import { contentOf, createFleet, DRIVERS, nextEvent, record, type Replica, useCacheEntry } from '../support/replicas'
+
+let redis: RedisServer
+const fleet = createFleet()
+
+beforeAll(async () => void (redis = await startRedis()))
+afterAll(() => redis.stop())
+
+const FETCH: CacheHandlerGetContext = { kind: 'FETCH', revalidate: 60, tags: ['t'], softTags: [] }
+const fetched = (body: string): ResponseValue => ({
+  kind: 'FETCH',
+  data: { headers: {}, body, url: 'http://127.0.0.1/', status: 200 },
+  revalidate: 60,
+})
+
+const leaseOf = (cacheKey: string) =>
+  leaseName(createKeyNames('ndc:test', 'build-1').entry('use-cache', cacheKey))
+
+const cells = (Object.keys(DRIVERS) as Driver[]).flatMap((driver) =>
+  (['strict', 'l1-pubsub'] as Preset[]).map((preset) => ({ driver, preset })),
+)
+
+describe.each(cells)('single flight over $driver, $preset', ({ driver, preset }) => {
+  let replicas: Replica[]
+  let renders = 0
+
+  beforeEach(async () => {
+    await redis.command('FLUSHALL')
+    renders = 0
+    replicas = Array.from({ length: 5 }, () => start())
+    await Promise.all(replicas.map((replica) => on(replica).get('warm', []).then(() => release(replica))))
+  })
+  afterEach(() => fleet.stop())
+
+  function start(waitMs = 5_000): Replica {
+    const options = { preset, singleFlight: { leaseMs: 1500, waitMs } }
+    return fleet.start({ url: redis.url, driver, options })
+  }
+  const on = (replica: Replica) => replica.useCacheHandlers.default
+
+  /** The read of 'warm' leads nothing. */
+  async function release(replica: Replica): Promise<void> {
+    await on(replica).set('warm', Promise.resolve(useCacheEntry('warm', { expire: 0 })))
+  }
+
+  /** What Next does: read, and generate when there is nothing to serve. `settled`: generations are over. */
+  async function request(replica: Replica, key: string, content: string): Promise<string> {
+    const entry = await on(replica).get(key, [])
+    if (entry !== undefined) {
+      const age = (localNow() - entry.timestamp) / 1000
+      if (age > entry.revalidate) await generate(replica, key, content)
+      return (await contentOf(entry)) as string
+    }
+    await generate(replica, key, content)
+    return content
+  }
+
+  async function generate(replica: Replica, key: string, content: string): Promise<void> {
+    renders++
+    const entry = useCacheEntry(content, { tags: ['t'] })
+    const slow = new Promise((resolve) => setTimeout(resolve, 100)).then(() => entry)
+    await on(replica).set(key, slow)
+  }
+
+  const everywhere = (key: string, content: string) =>
+    Promise.all(replicas.map((replica) => request(replica, key, content)))
+
+  it('a cold key: one render, and everybody gets it', async () => {
+    const waited = await record('waited', async () => {
+      expect(new Set(await everywhere('k', 'one'))).toEqual(new Set(['one']))
+    })
+    expect(renders).toBe(1)
+    expect(waited.filter(({ outcome }) => outcome === 'served').length).toBe(4)
+  })
+
+  it('after a hard invalidation: one render', async () => {
+    await everywhere('k', 'one')
+    await on(replicas[0] as Replica).updateTags(['t'])
+    renders = 0
+    const seen = await everywhere('k', 'two')
+    // With l1-pubsub the message may still be on its way to the others.
+    if (preset === 'strict') expect(new Set(seen)).toEqual(new Set(['two']))
+    while (new Set(await everywhere('k', 'two')).has('one'));
+    expect(renders).toBe(1)
+  })
+
+  it('after a soft invalidation: one render, and nobody waits', async () => {
+    await everywhere('k', 'one')
+    await on(replicas[0] as Replica).updateTags(['t'], { expire: 3600 })
+    renders = 0
+    const waited = await record('waited', async () => {
+      expect(new Set(await everywhere('k', 'two'))).toEqual(new Set(['one']))
+    })
+    expect(renders).toBeLessThanOrEqual(1)
+    expect(waited).toEqual([])
+    for (const replica of replicas) {
+      while ((await contentOf(await on(replica).get('k', []))) !== 'two') {
+        await request(replica, 'k', 'two')
+      }
+    }
+    expect(renders).toBe(1)
+  })
+
+  it('an old entry: one render, and the others serve the old one as fresh for two seconds at most', async () => {
+    await on(replicas[0] as Replica).get('k', [])
+    const old = useCacheEntry('one', { tags: ['t'], revalidate: 1, timestamp: localNow() - 1 })
+    await on(replicas[0] as Replica).set('k', Promise.resolve({ ...old, timestamp: localNow(), revalidate: 0.05 }))
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    const leader = await on(replicas[1] as Replica).get('k', [])
+    expect(leader?.revalidate).toBe(0.05)
+    const masked = await on(replicas[2] as Replica).get('k', [])
+    expect(await contentOf(masked)).toBe('one')
+    expect(masked?.revalidate).toBe(2)
+    expect(Math.abs(localNow() - (masked?.timestamp ?? 0))).toBeLessThan(100)
+    await generate(replicas[1] as Replica, 'k', 'two')
+    expect(await contentOf(await on(replicas[2] as Replica).get('k', []))).toBe('two')
+  })
+
+  it('a leader that dies is replaced within two seconds, by one', async () => {
+    // What SIGKILL leaves behind: a lease that nobody renews.
+    await redis.command('SET', leaseOf('k'), 'somebody:dead', 'PX', 1500)
+    const startedAt = localNow()
+    expect(new Set(await everywhere('k', 'one'))).toEqual(new Set(['one']))
+    expect(localNow() - startedAt).toBeLessThan(4000)
+    expect(renders).toBe(1)
+  })
+
+  it('a render that comes to nothing holds the others once, and the key is not waited for again', async () => {
+    const [first, second, third] = replicas as [Replica, Replica, Replica]
+    await on(first).get('k', [])
+    const woken = on(second).get('k', [])
+    const gaveUp = nextEvent('lease', ({ role }) => role === 'gave-up')
+    await on(first).set('k', Promise.reject(new Error('render failed')))
+    await gaveUp
+    expect(await woken).toBeUndefined()
+    const waited = await record('waited', async () => {
+      await on(third).get('k', [])
+      await on(second).get('k', [])
+    })
+    expect(waited).toEqual([])
+    // Once it is stored after all, it is worth waiting for again.
+    await generate(third, 'k', 'one')
+    expect(await contentOf(await on(second).get('k', []))).toBe('one')
+    expect(await redis.command('EXISTS', leaseOf('k'))).toBe(0)
+  })
+
+  it('a read that no render follows holds the others for waitMs at most', async () => {
+    const prefetch = start(400)
+    const other = start(400)
+    await on(prefetch).get('k', [])
+    const startedAt = localNow()
+    expect(await on(other).get('k', [])).toBeUndefined()
+    expect(localNow() - startedAt).toBeLessThan(3000)
+    const again = localNow()
+    expect(await on(start(400)).get('k', [])).toBeUndefined()
+    expect(localNow() - again).toBeLessThan(3000)
+  })
+
+  it('fetch: concurrent requests of one process share a fetch, too', async () => {
+    const get = async (replica: Replica): Promise<string> => {
+      const handler = new replica.CacheHandler({})
+      const found = await handler.get('f', FETCH)
+      if (found !== null) return (found.value as { data: { body: string } }).data.body
+      renders++
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      await handler.set('f', fetched('one'), { fetchCache: true, tags: ['t'] })
+      return 'one'
+    }
+    const all = replicas.flatMap((replica) => Array.from({ length: 10 }, () => get(replica)))
+    expect(new Set(await Promise.all(all))).toEqual(new Set(['one']))
+    expect(renders).toBe(1)
+  })
+
+  it('a fetch is masked only for a consumer that is a request: elsewhere the true verdict', async () => {
+    const [first, second] = replicas as [Replica, Replica]
+    const handler = new first.CacheHandler({})
+    await handler.get('f', FETCH)
+    await handler.set('f', fetched('one'), { fetchCache: true, tags: ['t'] })
+    await on(first).updateTags(['t'], { expire: 3600 })
+    await new first.CacheHandler({}).get('f', FETCH)
+    const follower = await new second.CacheHandler({}).get('f', FETCH)
+    expect((localNow() - (follower?.lastModified ?? 0)) / 1000).toBeGreaterThan(60)
+  })
+})
