@@ -1,0 +1,66 @@
+// Two fleets of the same store on the same machine: three replicas of unmodified Next.js, and three that
+// share one cache. Each fleet has an origin of its own, so that what its renders cost is counted apart.
+import { mkdtemp } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startOrigin } from '../origin.mjs'
+import { makeStandalone, prepareApp } from '../prepare-app.mjs'
+import { startRedis } from '../redis.mjs'
+import { startReplicas } from '../replicas.mjs'
+import { startRoundRobin } from '../round-robin.mjs'
+
+const NAMES = ['1', '2', '3']
+
+/** @param {(step: string) => void} log */
+export async function startFleets(log) {
+  const directory = await mkdtemp(join(tmpdir(), 'ndc-demo-'))
+  const removeDirectory = () => rmSync(directory, { recursive: true, force: true })
+  process.once('exit', removeDirectory)
+  const parts = []
+  const keep = (part) => {
+    parts.unshift(part)
+    return part
+  }
+  const stop = async () => {
+    for (const part of parts.splice(0)) await part.stop()
+    removeDirectory()
+  }
+
+  try {
+    log('Building the store with the shared cache (kept for the next time)')
+    const oursApp = await prepareApp({ variant: 'components' })
+    log('Building the store without it: unmodified Next.js, neither the package nor a driver installed')
+    const stockApp = await prepareApp({ variant: 'components', stock: true })
+
+    log('Starting a private Redis, two origins and six replicas')
+    const redis = keep(await startRedis())
+    // Replicas in production have a disk each. So has each stock replica here: with one directory they
+    // would share their page cache by accident.
+    const stock = await startFleet('stock', stockApp, {}, (name) => join(directory, `stock-${name}`), keep)
+    const ours = await startFleet(
+      'ours',
+      oursApp,
+      { REDIS_URL: redis.url },
+      () => join(directory, 'ours'),
+      keep,
+    )
+    return { redis, stock, ours, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function startFleet(name, app, env, directoryOf, keep) {
+  const origin = keep(await startOrigin())
+  for (const directory of new Set(NAMES.map(directoryOf))) await makeStandalone(app, directory)
+  const replicas = await startReplicas(NAMES, (replica) => ({
+    app,
+    standalone: directoryOf(replica),
+    env: { ORIGIN_URL: origin.url, ...env },
+  }))
+  replicas.forEach(keep)
+  const balancer = keep(await startRoundRobin(replicas))
+  return { name, origin, replicas, balancer }
+}
