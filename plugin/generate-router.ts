@@ -25,7 +25,9 @@ export function generateRouter(plan: RouterPlan): { router: string; closure: Clo
   const kinds = Object.keys(plan.previous) as (keyof PreviousHandlers)[]
   const files = kinds.map((kind) => plan.previous[kind]!)
   const closure = compileClosure(files, projectDirectory, join(directory, 'fallback'))
-  const fallback = Object.fromEntries(kinds.map((kind, index) => [kind, requirePath(router, closure.roots[index]!)]))
+  const fallback = Object.fromEntries(
+    kinds.map((kind, index) => [kind, requirePath(router, closure.roots[index]!)]),
+  )
   writeIfChanged(router, routerText({ ...plan, fallback }))
   return { router, closure }
 }

@@ -39,7 +39,8 @@ function readJson(path: string): Record<string, unknown> | undefined {
 
 /** The default of `keyPrefix`: `ndc:` and the name in the nearest package.json that has one. */
 export function defaultKeyPrefix(projectDirectory: string): string {
-  const fix = 'Set the option keyPrefix, or a name in package.json: it keeps applications apart that share one Redis.'
+  const fix =
+    'Set the option keyPrefix, or a name in package.json: it keeps applications apart that share one Redis.'
   for (let directory = projectDirectory; ; directory = dirname(directory)) {
     const name = readJson(join(directory, 'package.json'))?.['name']
     if (typeof name === 'string' && name !== '') {
@@ -100,8 +101,13 @@ export function findDriver(wanted: Driver | undefined): Driver | undefined {
 
 export function missingDriver(wanted: Driver | undefined): DistributedCacheError {
   const what =
-    wanted === undefined ? 'No Redis client is installed' : `Option "driver" is '${wanted}', which is not installed`
-  const fix = wanted === 'redis' ? '`npm install redis` or `npm install ioredis`' : '`npm install ioredis` or `npm install redis`'
+    wanted === undefined
+      ? 'No Redis client is installed'
+      : `Option "driver" is '${wanted}', which is not installed`
+  const fix =
+    wanted === 'redis'
+      ? '`npm install redis` or `npm install ioredis`'
+      : '`npm install ioredis` or `npm install redis`'
   return new DistributedCacheError('MISSING_DRIVER', `${what}. Run ${fix}.`)
 }
 
@@ -117,7 +123,6 @@ export function inferTracingRoot(projectDirectory: string): string | undefined {
     return undefined
   }
 }
-
 
 /** Turbopack refuses to load a module from outside its root, with an error that does not say so. */
 export function checkInsideRoot(root: string | undefined): void {

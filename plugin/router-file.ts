@@ -18,7 +18,9 @@ export interface RouterContents {
 const json = (value: unknown): string => JSON.stringify(value, undefined, 2)
 
 function fallbackCode(fallback: RouterContents['fallback']): string {
-  const lines = Object.entries(fallback).map(([kind, path]) => `  ${kind}: () => require(${JSON.stringify(path)}),`)
+  const lines = Object.entries(fallback).map(
+    ([kind, path]) => `  ${kind}: () => require(${JSON.stringify(path)}),`,
+  )
   return lines.length === 0 ? '{}' : `{\n${lines.join('\n')}\n}`
 }
 

@@ -94,12 +94,24 @@ function prepareProcess(evaluation: Evaluation): void {
   setRouter(directory)
 }
 
-function wrap(config: NextConfig, options: DistributedCacheOptions, nextPhase: string | undefined): NextConfig {
+/** Once per build, whose worker processes evaluate the configuration again. */
+function noteStaticExport(phase: Phase): void {
+  if (phase !== 'build' || process.env[PHASE_VARIABLE] === 'build') return
+  process.env[PHASE_VARIABLE] = 'build'
+  console.info(
+    `${ERROR_PREFIX} output: 'export' makes a site without a server, so there is nothing to share. The config stays as it is: remove withDistributedCache, or the output.`,
+  )
+}
+
+function wrap(
+  config: NextConfig,
+  options: DistributedCacheOptions,
+  nextPhase: string | undefined,
+): NextConfig {
   const phase = detectPhase(nextPhase, process.env, process.argv)
   if (phase === 'dev' && process.env['DISTRIBUTED_CACHE']?.trim().toLowerCase() !== 'on') return config
   if (config.output === 'export') {
-    if (phase === 'build')
-      console.info(`${ERROR_PREFIX} output: 'export' makes a static site without a server: there is nothing to share. The config stays as it is.`)
+    noteStaticExport(phase)
     return config
   }
   const projectDirectory = findProjectDirectory(process.cwd())

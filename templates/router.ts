@@ -17,7 +17,10 @@ function previousHandlers(host: RouterHost): Pick<Decision, 'mode' | 'handlers'>
   try {
     return { mode: 'fallback', handlers: host.createFallbackHandlers(fallback, stock) }
   } catch (error) {
-    host.log('error', `The previous cache handlers of this application cannot be loaded: ${messageOf(error)}.`)
+    host.log(
+      'error',
+      `The previous cache handlers of this application cannot be loaded: ${messageOf(error)}.`,
+    )
     return { mode: 'stock', handlers: host.createStockHandlers(stock) }
   }
 }
@@ -27,7 +30,10 @@ function messageOf(error: unknown): string {
 }
 
 /** Tells the entries of deployments apart. */
-function findNamespace(host: RouterHost, fromEnvironment: string | undefined): [name: string, source: string] {
+function findNamespace(
+  host: RouterHost,
+  fromEnvironment: string | undefined,
+): [name: string, source: string] {
   if (fromEnvironment !== undefined) return [fromEnvironment, 'DISTRIBUTED_CACHE_NAMESPACE']
   if (options.namespace !== undefined) return [options.namespace, 'option']
   // Set by the server from its configuration, before it loads a cache handler. With it, BUILD_ID is a constant.
@@ -41,8 +47,7 @@ function findNamespace(host: RouterHost, fromEnvironment: string | undefined): [
 
 function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnvironment']>): RuntimeConfig {
   const { topology, preset, url, debug } = environment
-  if (topology !== 'single')
-    throw new Error(`DISTRIBUTED_CACHE_TOPOLOGY=${topology} is not supported yet`)
+  if (topology !== 'single') throw new Error(`DISTRIBUTED_CACHE_TOPOLOGY=${topology} is not supported yet`)
   return {
     options: { ...options, driver: host.driver, preset: preset ?? options.preset },
     backend: 'redis',
@@ -93,7 +98,12 @@ function decideForServer(host: RouterHost): Decision {
     host.log('info', reason)
     return { mode: 'runtime', reason, handlers: runtime }
   } catch (error) {
-    return because('error', `${messageOf(error).replace(/^\[next-distributed-cache\] /, '').replace(/\.?$/, '.')}`)
+    return because(
+      'error',
+      `${messageOf(error)
+        .replace(/^\[next-distributed-cache\] /, '')
+        .replace(/\.?$/, '.')}`,
+    )
   }
 }
 

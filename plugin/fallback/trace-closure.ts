@@ -44,7 +44,9 @@ export async function traceClosure(
         return readFile(path).catch(() => null)
       },
     })
-    return [...new Set([...fileList, ...esmFileList])].map((file) => join(root, file)).filter((file) => !compiled.has(file))
+    return [...new Set([...fileList, ...esmFileList])]
+      .map((file) => join(root, file))
+      .filter((file) => !compiled.has(file))
   } catch (error) {
     throw new DistributedCacheError(
       'INVALID_FALLBACK',

@@ -33,7 +33,9 @@ export function createFallbackHandlers(modules: FallbackModules, settings: Stock
   let stock: UseCacheHandler | undefined
   const useCacheHandler = (kind: 'default' | 'remote') => {
     const load = modules[kind]
-    return load === undefined ? (stock ??= createStockUseCacheHandler(memoryBytes)) : loadUseCacheHandler(load, kind)
+    return load === undefined
+      ? (stock ??= createStockUseCacheHandler(memoryBytes))
+      : loadUseCacheHandler(load, kind)
   }
   return {
     CacheHandler:

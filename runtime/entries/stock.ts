@@ -15,7 +15,9 @@ const BUILT_IN_HANDLERS = Symbol.for('@next/cache-handlers-built-in')
 
 /** Next's disk cache of optimised images: what serves them when no cache handler does. */
 interface ImageCache {
-  get(key: string): Promise<{ value: ResponseValue; cacheControl?: { revalidate: number }; isStale?: boolean } | null>
+  get(
+    key: string,
+  ): Promise<{ value: ResponseValue; cacheControl?: { revalidate: number }; isStale?: boolean } | null>
   set(key: string, value: ResponseValue | null, options: { cacheControl: unknown }): Promise<void>
 }
 
@@ -26,7 +28,11 @@ function loadFileSystemCache(): CacheHandlerClass {
   return loaded.default as CacheHandlerClass
 }
 
-function createImageCache(serverDistDir: string, flushToDisk: boolean, diskBytes: number | undefined): ImageCache {
+function createImageCache(
+  serverDistDir: string,
+  flushToDisk: boolean,
+  diskBytes: number | undefined,
+): ImageCache {
   const { ImageOptimizerCache } = require('next/dist/server/image-optimizer') as {
     ImageOptimizerCache: new (options: object) => ImageCache
   }
@@ -66,7 +72,11 @@ export function createStockCacheHandler({ memoryBytes, imageDiskBytes }: StockSe
       return { lastModified: entry.isStale ? 1 : Date.now(), value: { ...entry.value, revalidate } }
     }
 
-    override async set(key: string, value: ResponseValue | null, context: CacheHandlerSetContext): Promise<void> {
+    override async set(
+      key: string,
+      value: ResponseValue | null,
+      context: CacheHandlerSetContext,
+    ): Promise<void> {
       if (value?.kind !== 'IMAGE') return super.set(key, value, context)
       this.imageCache ??= this.createImageCache()
       await this.imageCache.set(key, value, { cacheControl: context.cacheControl })
