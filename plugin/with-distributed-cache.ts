@@ -11,16 +11,8 @@ import type { RouterPlan } from './generate-router'
 import { applyPatches, type CompiledBuild } from './patches'
 import { detectPhase, type Phase, PHASE_VARIABLE } from './phase'
 import { locateHandlers, type PreviousHandlers, previousHandlers } from './previous-handlers'
-import {
-  checkInsideRoot,
-  checkNextVersion,
-  defaultKeyPrefix,
-  findDriver,
-  findNextVersion,
-  findProjectDirectory,
-  inferTracingRoot,
-  missingDriver,
-} from './project'
+import { defaultKeyPrefix, findNextVersion, findProjectDirectory, inferTracingRoot } from './project'
+import { checkInsideRoot, checkNextVersion, findDriver, missingDriver } from './requirements'
 
 const ROUTER_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_ROUTER'
 /** What Next uses when `cacheMaxMemorySize` is not configured. */

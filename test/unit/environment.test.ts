@@ -56,7 +56,10 @@ describe('readEnvironment', () => {
   it.each([
     [{ DISTRIBUTED_CACHE: 'yes' }, 'DISTRIBUTED_CACHE is "yes". Set it to on or off, or unset it.'],
     [{ DISTRIBUTED_CACHE_TOPOLOGY: 'ring' }, 'Set it to single or cluster or sentinel, or unset it.'],
-    [{ DISTRIBUTED_CACHE_PRESET: 'fast' }, 'DISTRIBUTED_CACHE_PRESET is "fast". Set it to strict or l1-pubsub'],
+    [
+      { DISTRIBUTED_CACHE_PRESET: 'fast' },
+      'DISTRIBUTED_CACHE_PRESET is "fast". Set it to strict or l1-pubsub',
+    ],
     [{ REDIS_URL: 'http://:hunter22@host' }, 'REDIS_URL is not a Redis URL'],
     [{ DISTRIBUTED_CACHE_URL: 'redis://:hunter22@host:notaport' }, 'DISTRIBUTED_CACHE_URL'],
   ])('%j', (variables, message) => {

@@ -17,10 +17,10 @@ describe('validateOptions', () => {
     [{ constructor: 1 }, 'Unknown option "constructor"'],
     [
       { preset: 'stric' },
-      'Option "preset" is "stric". Did you mean \'strict\'? Use \'strict\' or \'l1-pubsub\'.',
+      "Option \"preset\" is \"stric\". Did you mean 'strict'? Use 'strict' or 'l1-pubsub'.",
     ],
     [{ driver: 'node-redis' }, "Use 'ioredis' or 'redis'."],
-    [{ driver: 5 }, 'Option "driver" is 5. Use \'ioredis\' or \'redis\'.'],
+    [{ driver: 5 }, "Option \"driver\" is 5. Use 'ioredis' or 'redis'."],
     [{ useCache: 'remote' }, 'Option "useCache" is "remote".'],
     [{ images: 'yes' }, 'Option "images" is "yes". Use true or false.'],
     [{ namespace: '' }, 'Option "namespace" is "". Use a non-empty string.'],
@@ -48,7 +48,7 @@ describe('validateOptions', () => {
     [{ compression: 'gz' }, 'Option "compression" is "gz". Did you mean \'gzip\'?'],
     [
       { compression: { thresholdBytes: 1 } },
-      'Option "compression.codec" is missing. Use \'none\', \'gzip\', \'brotli\' or \'zstd\'.',
+      "Option \"compression.codec\" is missing. Use 'none', 'gzip', 'brotli' or 'zstd'.",
     ],
     [{ compression: { codec: 'lz4' } }, 'Option "compression.codec" is "lz4".'],
     [{ compression: { codec: 'gzip', thresholdBytes: -1 } }, 'Option "compression.thresholdBytes" is -1.'],

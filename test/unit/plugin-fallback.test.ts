@@ -207,15 +207,18 @@ describe('a TypeScript or ESM fallback', () => {
   })
 
   it.each([
-    ['a syntax error', 'export const x: = 1', 'cannot be compiled to CommonJS: ParseError|cannot be compiled'],
+    [
+      'a syntax error',
+      'export const x: = 1',
+      'cannot be compiled to CommonJS: ParseError|cannot be compiled',
+    ],
     ['await at the top level', 'export default await Promise.resolve(1)', 'it uses await at the top level'],
     ['import.meta.resolve', 'export default import.meta.resolve("x")', 'it uses import.meta.resolve'],
     ['an import that is not there', 'export * from "./not-there"', 'imports "./not-there"'],
   ])('says what is wrong: %s', async (_name, source, message) => {
-    const project = createProject(
-      { 'package.json': '{"name":"shop"}', 'handler.ts': source, ...manifest },
-      ['next'],
-    )
+    const project = createProject({ 'package.json': '{"name":"shop"}', 'handler.ts': source, ...manifest }, [
+      'next',
+    ])
     await expect(build(project, { cacheHandler: './handler.ts' })).rejects.toMatchObject({
       code: 'INVALID_FALLBACK',
       message: expect.stringMatching(message),

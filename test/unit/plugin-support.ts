@@ -2,19 +2,23 @@ import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writ
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { NextConfig } from 'next'
 import { onTestFinished } from 'vitest'
 
-export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+export const repository = dirname(dirname(__dirname))
 export const dist = join(repository, 'dist')
 
 /** The compiled package, as Next loads it: plugin and entries find their files by where they are. */
 export const requireBuilt = createRequire(join(dist, 'package.json'))
 
-export const { withDistributedCache } = requireBuilt('./plugin/index.js') as typeof import('../../plugin/index')
+export const { withDistributedCache } = requireBuilt(
+  './plugin/index.js',
+) as typeof import('../../plugin/index')
 
-type Shape = NextConfig | Promise<NextConfig> | ((phase: string, context: { defaultConfig: NextConfig }) => unknown)
+type Shape =
+  | NextConfig
+  | Promise<NextConfig>
+  | ((phase: string, context: { defaultConfig: NextConfig }) => unknown)
 
 /** Evaluates a config of any shape as Next does. */
 export async function materialize(config: Shape, phase = 'phase-production-build'): Promise<NextConfig> {

@@ -14,9 +14,10 @@ import {
   withVariables,
 } from './plugin-support'
 
-const { checkInsideRoot, checkNextVersion, defaultKeyPrefix } = requireBuilt(
-  './plugin/project.js',
-) as typeof import('../../plugin/project')
+const { defaultKeyPrefix } = requireBuilt('./plugin/project.js') as typeof import('../../plugin/project')
+const { checkInsideRoot, checkNextVersion } = requireBuilt(
+  './plugin/requirements.js',
+) as typeof import('../../plugin/requirements')
 
 const entry = (name: string) => join(dist, 'runtime', 'entries', `${name}.js`)
 const server = 'phase-production-server'
@@ -55,9 +56,10 @@ describe('what is set', () => {
 
   it('images only when asked', async () => {
     const images = { formats: ['image/avif' as const] }
-    expect(
-      (await materialize(withDistributedCache({ images }, { images: true }), server)).images,
-    ).toEqual({ formats: ['image/avif'], customCacheHandler: true })
+    expect((await materialize(withDistributedCache({ images }, { images: true }), server)).images).toEqual({
+      formats: ['image/avif'],
+      customCacheHandler: true,
+    })
     expect((await materialize(withDistributedCache({ images }), server)).images).toBe(images)
     const asBefore = { images: { customCacheHandler: true } }
     expect((await materialize(withDistributedCache(asBefore), server)).images).toBe(asBefore.images)
@@ -168,10 +170,12 @@ describe('the shape', () => {
 
   type AnyConfig = Parameters<typeof materialize>[0]
   const spreading = (config: AnyConfig): AnyConfig => ({ ...(config as NextConfig), basePath: '/w' })
-  const making = (config: AnyConfig): AnyConfig => async (phase: string) => ({
-    ...(await materialize(config, phase)),
-    basePath: '/w',
-  })
+  const making =
+    (config: AnyConfig): AnyConfig =>
+    async (phase: string) => ({
+      ...(await materialize(config, phase)),
+      basePath: '/w',
+    })
 
   it.each([
     ['a spreading wrapper', spreading],
@@ -266,7 +270,10 @@ describe('errors', () => {
     await expect(turbopack()).rejects.toMatchObject({ code: 'OUTSIDE_PROJECT_ROOT' })
     // Not a reason to keep a server from starting: it has been built.
     await expect(
-      materialize(withDistributedCache(() => ({ outputFileTracingRoot: project })), server),
+      materialize(
+        withDistributedCache(() => ({ outputFileTracingRoot: project })),
+        server,
+      ),
     ).resolves.toBeDefined()
     expect(() => checkInsideRoot(repository)).not.toThrow()
     expect(() => checkInsideRoot(undefined)).not.toThrow()
@@ -358,7 +365,9 @@ describe('side effects', () => {
   })
 
   it('next dev with DISTRIBUTED_CACHE=on gets its router at once, where the dev server does not delete it', () => {
-    const project = createProject(configFile('module.exports = withDistributedCache({})'))
+    const project = createProject(
+      configFile(`module.exports = withDistributedCache({ outputFileTracingRoot: '/' })`),
+    )
     const result = evaluate(project, { NODE_ENV: 'development', DISTRIBUTED_CACHE: 'on' })
     const router = join(project, '.next', 'cache', 'distributed-cache', 'router.cjs')
     expect(result.router).toBe(router)
@@ -386,7 +395,10 @@ describe('after compiling', () => {
   const options = { keyPrefix: 'shop' }
 
   async function compile(config: NextConfig, project: string, distDir = join(project, '.next')) {
-    const { compiler } = await materialize(withDistributedCache(() => config, options), server)
+    const { compiler } = await materialize(
+      withDistributedCache(() => config, options),
+      server,
+    )
     await compiler!.runAfterProductionCompile!({ projectDir: project, distDir })
     return join(distDir, 'distributed-cache', 'router.cjs')
   }
@@ -435,9 +447,7 @@ describe('after compiling', () => {
       '.next/server/app/shop/page.js.nft.json': '{"version":1,"files":["a"]}',
     })
     await compile({}, project)
-    const manifest = JSON.parse(
-      readFileSync(join(project, '.next/server/app/shop/page.js.nft.json'), 'utf8'),
-    )
+    const manifest = JSON.parse(readFileSync(join(project, '.next/server/app/shop/page.js.nft.json'), 'utf8'))
     expect(manifest.files).toEqual(['a', '../../../distributed-cache/router.cjs'])
   })
 })
