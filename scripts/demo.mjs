@@ -18,27 +18,32 @@ const log = (step) =>
 ensureDependencies()
 
 const { onInterrupt } = await import('./lib/processes.mjs')
-const { startFleets } = await import('./lib/demo/fleets.mjs')
+const { createFleets } = await import('./lib/demo/fleets.mjs')
 
-let demo
-let fleets
+const fleets = createFleets()
+const stops = [() => fleets.stop()]
+const stop = async () => {
+  for (const one of stops) await one()
+}
 onInterrupt(async () => {
   console.log('\nStopping.')
-  await demo?.stop()
-  await fleets?.stop()
+  await stop()
 })
 
-fleets = await startFleets(log)
-if (options.check) {
-  const { check } = await import('./lib/demo/check.mjs')
-  log('Asking every replica\n')
-  try {
-    process.exitCode = (await check(fleets)) ? 0 : 1
-  } finally {
-    await fleets.stop()
+try {
+  const running = await fleets.start(log)
+  if (options.check) {
+    const { check } = await import('./lib/demo/check.mjs')
+    log('Asking every replica\n')
+    process.exitCode = (await check(running)) ? 0 : 1
+    await stop()
+  } else {
+    const { startDemoServer } = await import('./lib/demo/server.mjs')
+    const server = await startDemoServer(running, { port: Number(options.port) })
+    stops.unshift(() => server.stop())
+    log(`Ready. Open ${server.url}  (Ctrl-C ends it)`)
   }
-} else {
-  const { startDemoServer } = await import('./lib/demo/server.mjs')
-  demo = await startDemoServer(fleets, { port: Number(options.port) })
-  log(`Ready. Open ${demo.url}  (Ctrl-C ends it)`)
+} catch (error) {
+  await stop()
+  throw error
 }

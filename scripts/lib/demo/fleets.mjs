@@ -12,28 +12,24 @@ import { startRoundRobin } from '../round-robin.mjs'
 
 const NAMES = ['1', '2', '3']
 
-/** @param {(step: string) => void} log */
-export async function startFleets(log) {
-  const directory = await mkdtemp(join(tmpdir(), 'ndc-demo-'))
-  const removeDirectory = () => rmSync(directory, { recursive: true, force: true })
-  process.once('exit', removeDirectory)
+/** Nothing runs before `start`; `stop` ends whatever runs by then, however far `start` has come. */
+export function createFleets() {
   const parts = []
   const keep = (part) => {
     parts.unshift(part)
     return part
   }
-  const stop = async () => {
-    for (const part of parts.splice(0)) await part.stop()
-    removeDirectory()
-  }
 
-  try {
+  /** @param {(step: string) => void} log */
+  const start = async (log) => {
     log('Building the store with the shared cache (kept for the next time)')
     const oursApp = await prepareApp({ variant: 'components' })
     log('Building the store without it: unmodified Next.js, neither the package nor a driver installed')
     const stockApp = await prepareApp({ variant: 'components', stock: true })
 
     log('Starting a private Redis, two origins and six replicas')
+    const directory = await mkdtemp(join(tmpdir(), 'ndc-demo-'))
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
     const redis = keep(await startRedis())
     // Replicas in production have a disk each. So has each stock replica here: with one directory they
     // would share their page cache by accident.
@@ -45,11 +41,13 @@ export async function startFleets(log) {
       () => join(directory, 'ours'),
       keep,
     )
-    return { redis, stock, ours, stop }
-  } catch (error) {
-    await stop()
-    throw error
+    return { redis, stock, ours }
   }
+
+  const stop = async () => {
+    for (const part of parts.splice(0)) await part.stop()
+  }
+  return { start, stop }
 }
 
 async function startFleet(name, app, env, directoryOf, keep) {

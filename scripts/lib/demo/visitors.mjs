@@ -17,10 +17,11 @@ export function startVisitors(fleets, publishState) {
   const sides = [fleets.stock, fleets.ours]
   let products = 0
   const state = { id: '', origin: 1, sides: {}, events: [] }
-  let timer
   let watched = false
-  let stopped = false
-  let visiting = Promise.resolve()
+  let looping = false
+  let last = Promise.resolve()
+  /** Visits and invalidations take turns: a visit under way may rightly show what was true when it began. */
+  const inTurn = (work) => (last = last.then(work, work))
 
   const say = (text) => {
     state.events.unshift({ at: Date.now(), text })
@@ -32,7 +33,16 @@ export function startVisitors(fleets, publishState) {
     state.id = `teapot-${products}`
     state.origin = 1
     for (const { name } of sides) {
-      state.sides[name] = { replicas: {}, visits: [], renders: 0, rendersOfChange: 0, rendersBefore: 0 }
+      state.sides[name] = {
+        replicas: {},
+        told: '',
+        visits: [],
+        renders: 0,
+        answers: 0,
+        outdated: 0,
+        invalidated: 0,
+        invalidations: 0,
+      }
     }
     say(`${state.id}: a product that no visitor has asked for yet.`)
   }
@@ -47,25 +57,37 @@ export function startVisitors(fleets, publishState) {
     for (const { reader, path } of FUNCTIONS)
       facts[reader] = (await visit(replica.url, path(id))).facts[reader]
     const { counts } = await fleet.origin.counts()
-    if (state.sides[fleet.name] !== side || !facts.isr) return
+    if (!facts.isr) throw new Error(`replica ${name} answered ${page.status}`)
     side.renders = ['isr', ...FUNCTIONS.map(({ reader }) => reader)].reduce(
       (sum, reader) => sum + (counts[`${reader} ${id}`] ?? 0),
       0,
     )
-    side.rendersOfChange = side.renders - side.rendersBefore
-    const told = side.replicas[name]?.told
-    side.replicas[name] = { page: facts.isr, use: facts.local, fetch: facts.fetch, cache: page.cache, told }
+    side.answers += 1
+    if (facts.isr.version < side.invalidated) side.outdated += 1
+    side.replicas[name] = {
+      page: facts.isr,
+      use: facts.local,
+      fetch: facts.fetch,
+      invalidations: side.invalidations,
+    }
     side.visits.push({ replica: name, version: facts.isr.version })
     if (side.visits.length > VISITS_SHOWN) side.visits.shift()
   }
 
-  const tick = async () => {
-    visiting = Promise.all(
+  const visitBoth = () =>
+    Promise.all(
       sides.map((fleet) => visitOnce(fleet).catch((error) => say(`${fleet.name}: ${error.message}`))),
     )
-    await visiting
-    publishState(state)
-    if (watched && !stopped) timer = setTimeout(tick, EVERY_MS)
+
+  const loop = async () => {
+    if (looping) return
+    looping = true
+    while (watched) {
+      await inTurn(visitBoth)
+      publishState(state)
+      await new Promise((resolve) => setTimeout(resolve, EVERY_MS))
+    }
+    looping = false
   }
 
   const publish = async () => {
@@ -83,9 +105,9 @@ export function startVisitors(fleets, publishState) {
           tag: `content:${state.id}`,
           profile,
         })
-        for (const one of Object.values(side.replicas)) one.told = false
-        if (side.replicas[replica]) side.replicas[replica].told = true
-        side.rendersBefore = side.renders
+        // What was published before this moment must be shown from now on.
+        Object.assign(side, { told: replica, invalidated: state.origin, answers: 0, outdated: 0 })
+        side.invalidations += 1
         return replica
       }),
     )
@@ -98,22 +120,20 @@ export function startVisitors(fleets, publishState) {
     state,
     /** Visits happen only while somebody looks. */
     watch(someone) {
-      const begins = someone && !watched
       watched = someone
-      if (begins) void tick()
+      if (watched) void loop()
     },
-    async act(action) {
-      await visiting
-      if (action === 'publish' || action === 'change') await publish()
-      if (action === 'change' || action === 'invalidate') await invalidate()
-      if (action === 'invalidate-max') await invalidate('max')
-      if (action === 'new-product') chooseProduct()
-      publishState(state)
-    },
+    act: (action) =>
+      inTurn(async () => {
+        if (action === 'publish' || action === 'change') await publish()
+        if (action === 'change' || action === 'invalidate') await invalidate()
+        if (action === 'invalidate-max') await invalidate('max')
+        if (action === 'new-product') chooseProduct()
+        publishState(state)
+      }),
     async stop() {
-      stopped = true
-      clearTimeout(timer)
-      await visiting
+      watched = false
+      await inTurn(() => {})
     },
   }
 }
