@@ -1,16 +1,12 @@
 import { join } from 'node:path'
-import type { ResolvedOptions } from '../src/options'
 import { type Closure, compileClosure, requirePath } from './fallback/compile-closure'
 import { traceClosure } from './fallback/trace-closure'
 import type { PreviousHandlers } from './previous-handlers'
-import { routerText, writeIfChanged } from './router-file'
+import { type RouterContents, routerText, writeIfChanged } from './router-file'
 import { addToTrace } from './trace-manifests'
 
 /** What one application's router is made of. */
-export interface RouterPlan {
-  readonly options: ResolvedOptions
-  readonly memoryBytes: number
-  readonly imageDiskBytes: number | undefined
+export interface RouterPlan extends Omit<RouterContents, 'fallback'> {
   /** Files, absolute. */
   readonly previous: PreviousHandlers
   readonly projectDirectory: string

@@ -45,6 +45,7 @@ function routerPlan(evaluation: Evaluation, projectDirectory: string, directory:
     }),
     memoryBytes: config.cacheMaxMemorySize ?? DEFAULT_MEMORY_BYTES,
     imageDiskBytes: config.images?.maximumDiskCacheSize,
+    imagesInHandler: config.images?.customCacheHandler ?? false,
     previous: locateHandlers(previous, projectDirectory),
     projectDirectory,
     directory,

@@ -25,8 +25,15 @@ function previousHandlers(host: RouterHost): Pick<Decision, 'mode' | 'handlers'>
   }
 }
 
+/** One line, without the full stop: Node.js appends the stack of requires to what it cannot find. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : String(error)
+  const line = message
+    .split('\n', 1)[0]!
+    .replace(/^\[next-distributed-cache\] /, '')
+    .replace(/\.$/, '')
+  const isMissing = (error as { code?: unknown } | null)?.code === 'MODULE_NOT_FOUND'
+  return isMissing ? `${line}; install it where the server runs, or copy the whole build output` : line
 }
 
 /** Tells the entries of deployments apart. */
@@ -93,17 +100,12 @@ function decideForServer(host: RouterHost): Decision {
       )
     const config = configure(host, environment)
     const runtime = host.loadRuntime().getRuntime(config)
-    const [namespace, source] = findNamespace(host, environment.namespace)
-    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}, keys ${options.keyPrefix}, namespace ${namespace} (${source})`
+    const [, source] = findNamespace(host, environment.namespace)
+    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})`
     host.log('info', reason)
     return { mode: 'runtime', reason, handlers: runtime }
   } catch (error) {
-    return because(
-      'error',
-      `${messageOf(error)
-        .replace(/^\[next-distributed-cache\] /, '')
-        .replace(/\.?$/, '.')}`,
-    )
+    return because('error', `${messageOf(error)}.`)
   }
 }
 

@@ -220,14 +220,18 @@ describe('what is missing does not take the site down', () => {
     copyPackage(packageDirectory)
     const outcome = serve(await built(), { REDIS_URL: URL_WITH_SECRET }, '', join(packageDirectory, 'dist'))
     expect(outcome.mode).toBe('stock')
-    expect(outcome.lines[0]).toMatch(/off: Cannot find module 'ioredis'/)
+    expect(outcome.lines).toEqual([
+      expect.stringMatching(/off: Cannot find module 'ioredis'; install it where the server runs.+alone/),
+    ])
     const off = serve(
       await built(),
       { REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE: 'off' },
       '',
       join(packageDirectory, 'dist'),
     )
-    expect(off.lines[0]).toMatch(/invalidations are not forwarded: Cannot find module 'ioredis'/)
+    expect(off.lines).toEqual([
+      expect.stringMatching(/invalidations are not forwarded: Cannot find module 'ioredis'; install/),
+    ])
   })
 })
 
@@ -368,6 +372,28 @@ describe('previous handlers', () => {
       ],
       result: [[777, ['t']], 'mine', 'stock'],
     })
+  })
+
+  it.each([
+    ['did not take images before does not now', undefined, 'on disk'],
+    ['took images before goes on to', { customCacheHandler: true }, 'mine'],
+  ])('one that %s', async (_name, images, expected) => {
+    const project = await built(
+      { cacheHandler: './cache-handler.cjs', ...(images && { images }) },
+      { images: true },
+      {
+        'cache-handler.cjs': `module.exports = class {
+          async get() { return { lastModified: 1, value: { kind: 'IMAGE', extension: 'mine' } } }
+        }`,
+      },
+    )
+    const outcome = serve(
+      project,
+      { DISTRIBUTED_CACHE: 'off' },
+      `const handler = new CacheHandler({ serverDistDir: process.cwd() + '/.next/server', flushToDisk: true })
+       return (await handler.get('key', { kind: 'IMAGE' }))?.value.extension ?? 'on disk'`,
+    )
+    expect(outcome.result).toBe(expected)
   })
 
   it('serve without a URL, too; not with one', async () => {
