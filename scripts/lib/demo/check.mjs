@@ -75,12 +75,10 @@ export async function check({ stock, ours }, log = console.log) {
   for (const kind of KINDS) {
     const id = `check-${kind.reader}`
     for (const scenario of SCENARIOS) {
-      rows.push({
-        scenario,
-        kind,
-        stock: await measure(stock, scenario, kind, id),
-        ours: await measure(ours, scenario, kind, id),
-      })
+      const [ofStock, ofOurs] = await Promise.all(
+        [stock, ours].map((fleet) => measure(fleet, scenario, kind, id)),
+      )
+      rows.push({ scenario, kind, stock: ofStock, ours: ofOurs })
     }
   }
   print(rows, log)

@@ -22,10 +22,12 @@ export function createFleets() {
 
   /** @param {(step: string) => void} log */
   const start = async (log) => {
-    log('Building the store with the shared cache (kept for the next time)')
-    const oursApp = await prepareApp({ variant: 'components' })
-    log('Building the store without it: unmodified Next.js, neither the package nor a driver installed')
-    const stockApp = await prepareApp({ variant: 'components', stock: true })
+    log('Building the store twice (kept for the next time): with the shared cache, and as unmodified Next.js')
+    const [oursApp, stockApp] = await Promise.all([
+      prepareApp({ variant: 'components' }),
+      // Neither this package nor a Redis client is so much as installed.
+      prepareApp({ variant: 'components', stock: true }),
+    ])
 
     log('Starting a private Redis, two origins and six replicas')
     const directory = await mkdtemp(join(tmpdir(), 'ndc-demo-'))
