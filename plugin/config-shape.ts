@@ -7,10 +7,9 @@ export interface ConfigContext {
 }
 
 /** A config that is a function; it may be asynchronous. */
-export type NextConfigFunction<Result extends NextConfig | Promise<NextConfig> = NextConfig | Promise<NextConfig>> = (
-  phase: string,
-  context: ConfigContext,
-) => Result
+export type NextConfigFunction<
+  Result extends NextConfig | Promise<NextConfig> = NextConfig | Promise<NextConfig>,
+> = (phase: string, context: ConfigContext) => Result
 
 export type AnyNextConfig = NextConfig | Promise<NextConfig> | NextConfigFunction
 

@@ -1,16 +1,12 @@
 import { join } from 'node:path'
-import type { ResolvedOptions } from '../src/options'
 import { type Closure, compileClosure, requirePath } from './fallback/compile-closure'
 import { traceClosure } from './fallback/trace-closure'
 import type { PreviousHandlers } from './previous-handlers'
-import { routerText, writeIfChanged } from './router-file'
+import { type RouterContents, routerText, writeIfChanged } from './router-file'
 import { addToTrace } from './trace-manifests'
 
 /** What one application's router is made of. */
-export interface RouterPlan {
-  readonly options: ResolvedOptions
-  readonly memoryBytes: number
-  readonly imageDiskBytes: number | undefined
+export interface RouterPlan extends Omit<RouterContents, 'fallback'> {
   /** Files, absolute. */
   readonly previous: PreviousHandlers
   readonly projectDirectory: string
@@ -25,7 +21,9 @@ export function generateRouter(plan: RouterPlan): { router: string; closure: Clo
   const kinds = Object.keys(plan.previous) as (keyof PreviousHandlers)[]
   const files = kinds.map((kind) => plan.previous[kind]!)
   const closure = compileClosure(files, projectDirectory, join(directory, 'fallback'))
-  const fallback = Object.fromEntries(kinds.map((kind, index) => [kind, requirePath(router, closure.roots[index]!)]))
+  const fallback = Object.fromEntries(
+    kinds.map((kind, index) => [kind, requirePath(router, closure.roots[index]!)]),
+  )
   writeIfChanged(router, routerText({ ...plan, fallback }))
   return { router, closure }
 }

@@ -25,6 +25,9 @@ export function withDistributedCache(
   options?: DistributedCacheOptions,
 ): Promise<NextConfig>
 export function withDistributedCache(nextConfig: NextConfig, options?: DistributedCacheOptions): NextConfig
-export function withDistributedCache(nextConfig: AnyNextConfig, options?: DistributedCacheOptions): AnyNextConfig {
+export function withDistributedCache(
+  nextConfig: AnyNextConfig,
+  options?: DistributedCacheOptions,
+): AnyNextConfig {
   return applyDistributedCache(nextConfig, options)
 }

@@ -24,7 +24,8 @@ type Patch = (config: NextConfig, context: PatchContext) => NextConfig
 /** Next would move these two over what the other patches set. */
 const withoutLegacyNames: Patch = (config) => {
   const experimental = config.experimental as LegacyExperimental | undefined
-  if (experimental?.cacheHandlers === undefined && experimental?.outputFileTracingIncludes === undefined) return {}
+  if (experimental?.cacheHandlers === undefined && experimental?.outputFileTracingIncludes === undefined)
+    return {}
   const { cacheHandlers, outputFileTracingIncludes, ...rest } = experimental
   return {
     experimental: rest as NonNullable<NextConfig['experimental']>,
@@ -42,7 +43,11 @@ const sharedUseCache: Patch = (config, { driver, variables }) => {
   if (!usesUseCache(config, variables)) return {}
   const { useCacheDefault, useCacheRemote } = entryPaths(driver)
   return {
-    cacheHandlers: { ...configuredUseCacheHandlers(config), default: useCacheDefault, remote: useCacheRemote },
+    cacheHandlers: {
+      ...configuredUseCacheHandlers(config),
+      default: useCacheDefault,
+      remote: useCacheRemote,
+    },
   }
 }
 

@@ -33,7 +33,10 @@ export function usesUseCache(config: NextConfig, variables: NodeJS.ProcessEnv): 
 }
 
 /** What was configured when the wrapper got the config; what the option says, wins. */
-export function previousHandlers(config: NextConfig, fallback: DistributedCacheOptions['fallback']): PreviousHandlers {
+export function previousHandlers(
+  config: NextConfig,
+  fallback: DistributedCacheOptions['fallback'],
+): PreviousHandlers {
   const configured = configuredUseCacheHandlers(config)
   if ([config.cacheHandler, ...Object.values(configured)].some(isOwnEntry))
     throw new DistributedCacheError(

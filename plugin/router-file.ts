@@ -11,6 +11,8 @@ export interface RouterContents {
   readonly memoryBytes: number
   /** `images.maximumDiskCacheSize` as the application had it [bytes]. */
   readonly imageDiskBytes: number | undefined
+  /** True when the application's own `cacheHandler` took images. */
+  readonly imagesInHandler: boolean
   /** What the router requires for each previous handler, relative to the router. */
   readonly fallback: Readonly<Partial<Record<'cacheHandler' | 'default' | 'remote', string>>>
 }
@@ -18,16 +20,19 @@ export interface RouterContents {
 const json = (value: unknown): string => JSON.stringify(value, undefined, 2)
 
 function fallbackCode(fallback: RouterContents['fallback']): string {
-  const lines = Object.entries(fallback).map(([kind, path]) => `  ${kind}: () => require(${JSON.stringify(path)}),`)
+  const lines = Object.entries(fallback).map(
+    ([kind, path]) => `  ${kind}: () => require(${JSON.stringify(path)}),`,
+  )
   return lines.length === 0 ? '{}' : `{\n${lines.join('\n')}\n}`
 }
 
 /** The text of the router: the same for the same contents, on every machine. */
-export function routerText({ options, memoryBytes, imageDiskBytes, fallback }: RouterContents): string {
+export function routerText(contents: RouterContents): string {
+  const { options, memoryBytes, imageDiskBytes, imagesInHandler, fallback } = contents
   const template = readFileSync(join(__dirname, '..', 'templates', 'router.js'), 'utf8')
   return expandTemplate(template, {
     __NDC_OPTIONS__: json(options),
-    __NDC_STOCK__: json({ memoryBytes, imageDiskBytes }),
+    __NDC_STOCK__: json({ memoryBytes, imageDiskBytes, imagesInHandler }),
     __NDC_FALLBACK__: fallbackCode(fallback),
   })
 }

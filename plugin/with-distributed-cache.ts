@@ -11,16 +11,8 @@ import type { RouterPlan } from './generate-router'
 import { applyPatches, type CompiledBuild } from './patches'
 import { detectPhase, type Phase, PHASE_VARIABLE } from './phase'
 import { locateHandlers, type PreviousHandlers, previousHandlers } from './previous-handlers'
-import {
-  checkInsideRoot,
-  checkNextVersion,
-  defaultKeyPrefix,
-  findDriver,
-  findNextVersion,
-  findProjectDirectory,
-  inferTracingRoot,
-  missingDriver,
-} from './project'
+import { defaultKeyPrefix, findNextVersion, findProjectDirectory, inferTracingRoot } from './project'
+import { checkInsideRoot, checkNextVersion, findDriver, missingDriver } from './requirements'
 
 const ROUTER_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_ROUTER'
 /** What Next uses when `cacheMaxMemorySize` is not configured. */
@@ -53,6 +45,7 @@ function routerPlan(evaluation: Evaluation, projectDirectory: string, directory:
     }),
     memoryBytes: config.cacheMaxMemorySize ?? DEFAULT_MEMORY_BYTES,
     imageDiskBytes: config.images?.maximumDiskCacheSize,
+    imagesInHandler: config.images?.customCacheHandler ?? false,
     previous: locateHandlers(previous, projectDirectory),
     projectDirectory,
     directory,
@@ -94,12 +87,24 @@ function prepareProcess(evaluation: Evaluation): void {
   setRouter(directory)
 }
 
-function wrap(config: NextConfig, options: DistributedCacheOptions, nextPhase: string | undefined): NextConfig {
+/** Once per build, whose worker processes evaluate the configuration again. */
+function noteStaticExport(phase: Phase): void {
+  if (phase !== 'build' || process.env[PHASE_VARIABLE] === 'build') return
+  process.env[PHASE_VARIABLE] = 'build'
+  console.info(
+    `${ERROR_PREFIX} output: 'export' makes a site without a server, so there is nothing to share. The config stays as it is: remove withDistributedCache, or the output.`,
+  )
+}
+
+function wrap(
+  config: NextConfig,
+  options: DistributedCacheOptions,
+  nextPhase: string | undefined,
+): NextConfig {
   const phase = detectPhase(nextPhase, process.env, process.argv)
   if (phase === 'dev' && process.env['DISTRIBUTED_CACHE']?.trim().toLowerCase() !== 'on') return config
   if (config.output === 'export') {
-    if (phase === 'build')
-      console.info(`${ERROR_PREFIX} output: 'export' makes a static site without a server: there is nothing to share. The config stays as it is.`)
+    noteStaticExport(phase)
     return config
   }
   const projectDirectory = findProjectDirectory(process.cwd())

@@ -46,8 +46,11 @@ function flag(variables: Variables, name: string): boolean {
 
 /** Throws INVALID_ENVIRONMENT, saying which variable and how to fix it; a URL is never repeated with its secrets. */
 export function readEnvironment(variables: Variables): Environment {
-  const topology = choice(variables, 'DISTRIBUTED_CACHE_TOPOLOGY', ['single', 'cluster', 'sentinel']) ?? 'single'
-  const urlVariable = ['DISTRIBUTED_CACHE_URL', 'REDIS_URL'].find((name) => read(variables, name) !== undefined)
+  const topology =
+    choice(variables, 'DISTRIBUTED_CACHE_TOPOLOGY', ['single', 'cluster', 'sentinel']) ?? 'single'
+  const urlVariable = ['DISTRIBUTED_CACHE_URL', 'REDIS_URL'].find(
+    (name) => read(variables, name) !== undefined,
+  )
   const url = urlVariable && read(variables, urlVariable)
   if (url !== undefined) {
     const nodes = topology === 'single' ? [url] : url.split(',')

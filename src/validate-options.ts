@@ -73,7 +73,10 @@ const name: Check = (value, path) => {
 
 const modulePath: Check = (value, path) => {
   if (typeof value !== 'string' || value === '')
-    fail(`Option "${path}" is ${show(value)}`, 'Use the path of a module, absolute or relative to the project directory.')
+    fail(
+      `Option "${path}" is ${show(value)}`,
+      'Use the path of a module, absolute or relative to the project directory.',
+    )
 }
 
 /** Undefined members count as absent, so that `namespace: process.env.RELEASE` works. */
@@ -86,11 +89,8 @@ function object(fields: Record<string, Check>): Check {
       const check = Object.hasOwn(fields, key) ? fields[key] : undefined
       if (check === undefined) {
         const meant = nearestName(key, Object.keys(fields))
-        const known = Object.keys(fields).join(', ')
-        fail(
-          `Unknown option "${memberPath}"`,
-          meant === undefined ? `Known options: ${known}.` : `Did you mean "${meant}"? Known options: ${known}.`,
-        )
+        const hint = meant === undefined ? '' : `Did you mean "${path === '' ? meant : `${path}.${meant}`}"? `
+        fail(`Unknown option "${memberPath}"`, `${hint}Known options: ${Object.keys(fields).join(', ')}.`)
       }
       if (member !== undefined) check(member, memberPath)
     }
@@ -105,7 +105,8 @@ function either(literals: readonly unknown[], check: Check): Check {
 }
 
 const handlersByKind: Check = (value, path) => {
-  if (!isPlainObject(value)) fail(`Option "${path}" is ${show(value)}`, 'Use an object of module paths by kind.')
+  if (!isPlainObject(value))
+    fail(`Option "${path}" is ${show(value)}`, 'Use an object of module paths by kind.')
   for (const [kind, member] of Object.entries(value)) {
     const kindPath = `${path}.${kind}`
     if (kind !== 'default' && kind !== 'remote')

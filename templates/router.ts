@@ -17,17 +17,30 @@ function previousHandlers(host: RouterHost): Pick<Decision, 'mode' | 'handlers'>
   try {
     return { mode: 'fallback', handlers: host.createFallbackHandlers(fallback, stock) }
   } catch (error) {
-    host.log('error', `The previous cache handlers of this application cannot be loaded: ${messageOf(error)}.`)
+    host.log(
+      'error',
+      `The previous cache handlers of this application cannot be loaded: ${messageOf(error)}.`,
+    )
     return { mode: 'stock', handlers: host.createStockHandlers(stock) }
   }
 }
 
+/** One line, without the full stop: Node.js appends the stack of requires to what it cannot find. */
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : String(error)
+  const line = message
+    .split('\n', 1)[0]!
+    .replace(/^\[next-distributed-cache\] /, '')
+    .replace(/\.$/, '')
+  const isMissing = (error as { code?: unknown } | null)?.code === 'MODULE_NOT_FOUND'
+  return isMissing ? `${line}; install it where the server runs, or copy the whole build output` : line
 }
 
 /** Tells the entries of deployments apart. */
-function findNamespace(host: RouterHost, fromEnvironment: string | undefined): [name: string, source: string] {
+function findNamespace(
+  host: RouterHost,
+  fromEnvironment: string | undefined,
+): [name: string, source: string] {
   if (fromEnvironment !== undefined) return [fromEnvironment, 'DISTRIBUTED_CACHE_NAMESPACE']
   if (options.namespace !== undefined) return [options.namespace, 'option']
   // Set by the server from its configuration, before it loads a cache handler. With it, BUILD_ID is a constant.
@@ -41,8 +54,7 @@ function findNamespace(host: RouterHost, fromEnvironment: string | undefined): [
 
 function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnvironment']>): RuntimeConfig {
   const { topology, preset, url, debug } = environment
-  if (topology !== 'single')
-    throw new Error(`DISTRIBUTED_CACHE_TOPOLOGY=${topology} is not supported yet`)
+  if (topology !== 'single') throw new Error(`DISTRIBUTED_CACHE_TOPOLOGY=${topology} is not supported yet`)
   return {
     options: { ...options, driver: host.driver, preset: preset ?? options.preset },
     backend: 'redis',
@@ -88,12 +100,12 @@ function decideForServer(host: RouterHost): Decision {
       )
     const config = configure(host, environment)
     const runtime = host.loadRuntime().getRuntime(config)
-    const [namespace, source] = findNamespace(host, environment.namespace)
-    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}, keys ${options.keyPrefix}, namespace ${namespace} (${source})`
+    const [, source] = findNamespace(host, environment.namespace)
+    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})`
     host.log('info', reason)
     return { mode: 'runtime', reason, handlers: runtime }
   } catch (error) {
-    return because('error', `${messageOf(error).replace(/^\[next-distributed-cache\] /, '').replace(/\.?$/, '.')}`)
+    return because('error', `${messageOf(error)}.`)
   }
 }
 

@@ -29,7 +29,9 @@ export function requirePath(from: string, to: string): string {
 
 function compiledPath(file: string, projectDirectory: string, directory: string): string {
   const segments = toPosix(relative(projectDirectory, file)).split('/')
-  const safe = segments.map((segment) => (segment === '..' || segment === 'node_modules' ? `_${segment.replace('..', 'up')}` : segment))
+  const safe = segments.map((segment) =>
+    segment === '..' || segment === 'node_modules' ? `_${segment.replace('..', 'up')}` : segment,
+  )
   return join(directory, `${safe.join('/')}.cjs`)
 }
 
@@ -37,7 +39,9 @@ function compiledPath(file: string, projectDirectory: string, directory: string)
 function keepPlace(code: string, from: string, source: string): string {
   if (!/\b__(?:dirname|filename)\b/.test(code)) return code
   const place = `__filename = require("node:path").join(__dirname, ${JSON.stringify(toPosix(relative(dirname(from), source)))});__dirname = require("node:path").dirname(__filename);`
-  return code.startsWith('"use strict";') ? `"use strict";${place}${code.slice('"use strict";'.length)}` : place + code
+  return code.startsWith('"use strict";')
+    ? `"use strict";${place}${code.slice('"use strict";'.length)}`
+    : place + code
 }
 
 /**
@@ -45,7 +49,11 @@ function keepPlace(code: string, from: string, source: string): string {
  * What is CommonJS stays where it is. The compiled files find both at run time: a specifier that does not
  * lead to the same module from its new place becomes a relative path.
  */
-export function compileClosure(roots: readonly string[], projectDirectory: string, directory: string): Closure {
+export function compileClosure(
+  roots: readonly string[],
+  projectDirectory: string,
+  directory: string,
+): Closure {
   const jiti = createJiti(join(projectDirectory, 'package.json'), {
     fsCache: false,
     moduleCache: false,

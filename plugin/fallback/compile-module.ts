@@ -35,7 +35,10 @@ export function compileModule(jiti: Jiti, file: string): string {
     jsx: extension.endsWith('x'),
   })
   const compiled = code
-    .replaceAll(`"file://${STAND_IN}/module${extension}"`, 'require("node:url").pathToFileURL(__filename).href')
+    .replaceAll(
+      `"file://${STAND_IN}/module${extension}"`,
+      'require("node:url").pathToFileURL(__filename).href',
+    )
     .replaceAll(`"${STAND_IN}/module${extension}"`, '__filename')
     .replaceAll(`"${STAND_IN}"`, '__dirname')
     .replace(/\bjitiImport\((["'])([^"'\n]+)\1\)/g, 'Promise.resolve().then(() => require($1$2$1))')

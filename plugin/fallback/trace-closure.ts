@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { DistributedCacheError, messageOf } from '../../src/errors'
+import { loadFromNext } from '../project'
 import type { Closure } from './compile-closure'
 
 type Trace = (
@@ -17,8 +17,8 @@ type Trace = (
 
 /** The tracer that Next ships and uses itself. */
 function loadTracer(projectDirectory: string): Trace {
-  const fromProject = createRequire(join(projectDirectory, 'package.json'))
-  return (fromProject('next/dist/compiled/@vercel/nft') as { nodeFileTrace: Trace }).nodeFileTrace
+  return (loadFromNext(projectDirectory, 'dist/compiled/@vercel/nft') as { nodeFileTrace: Trace })
+    .nodeFileTrace
 }
 
 /**
@@ -44,7 +44,9 @@ export async function traceClosure(
         return readFile(path).catch(() => null)
       },
     })
-    return [...new Set([...fileList, ...esmFileList])].map((file) => join(root, file)).filter((file) => !compiled.has(file))
+    return [...new Set([...fileList, ...esmFileList])]
+      .map((file) => join(root, file))
+      .filter((file) => !compiled.has(file))
   } catch (error) {
     throw new DistributedCacheError(
       'INVALID_FALLBACK',

@@ -32,14 +32,11 @@ const openLink: OpenLink = (target, connectMs, events) => {
     events.onEnd(reason)
   })
   redis.on('end', () => events.onEnd(reason))
-  redis.on('ready', () => {
-    redis.stream.unref()
-    events.onOpen()
-  })
+  redis.on('ready', () => events.onOpen())
   redis.on('messageBuffer', (channel: Buffer, payload: Buffer) =>
     events.onMessage(channel.toString(), payload),
   )
-  // The socket exists a tick after the constructor; a process need not stay for a server that is not there.
+  // The socket exists a tick after the constructor. Neither a dial nor an idle connection keeps the process.
   setImmediate(() => redis.stream?.unref())
 
   const link: Link = {

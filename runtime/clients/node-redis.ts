@@ -8,8 +8,9 @@ import { reasonOf } from './reason'
 const TYPE_MAPPING = { [0x2b]: Buffer, [0x24]: Buffer } as const
 
 /**
- * node-redis stops writing while the socket is over this mark and goes on after a drain, which would cut a
- * batch with a large body into several writes. The session bounds what is in flight instead.
+ * Over its high-water mark node-redis keeps the rest of a batch in its own queue until the socket has drained,
+ * which takes turns of the event loop, and those can be long while pages render. With a mark that is never
+ * reached everything is on the wire at once; the session bounds what is in flight.
  */
 const WRITE_THROUGH_BYTES = 2 ** 30
 
@@ -44,7 +45,7 @@ const openLink: OpenLink = (target, connectMs, events) => {
     if (destroyed) drop()
   })
   client.on('ready', () => events.onOpen())
-  // Before connecting: neither a dial nor an idle connection keeps the process alive.
+  // Before connecting: neither a dial nor an idle connection keeps the process.
   client.unref()
   client.connect().catch((error: unknown) => {
     events.onEnd(reasonOf(error))

@@ -19,12 +19,14 @@ export interface Decision {
   readonly handlers: Handlers
 }
 
-/** What of the build stock Next.js needs to behave as if the wrapper were not there. */
+/** What the previous handlers need to know to behave as if the wrapper were not there. */
 export interface StockSettings {
   /** `cacheMaxMemorySize` as the application had it [bytes]: the build bakes 0. */
   readonly memoryBytes: number
   /** `images.maximumDiskCacheSize` [bytes]; undefined: Next's own default. */
   readonly imageDiskBytes: number | undefined
+  /** True when the application's own `cacheHandler` took images before the wrapper came. */
+  readonly imagesInHandler: boolean
 }
 
 /** What an entry knows that is particular to its driver. */

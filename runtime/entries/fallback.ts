@@ -1,6 +1,7 @@
-import type { CacheHandlerClass, CacheHandlerContext, UseCacheHandler } from '../handlers/next-types'
+import type { CacheHandlerClass, UseCacheHandler } from '../handlers/next-types'
 import type { FallbackModules, Handlers, StockSettings } from './contract'
-import { createStockCacheHandler, createStockUseCacheHandler } from './stock'
+import { withImagesOnDisk } from './images-on-disk'
+import { createStockCacheHandler, createStockUseCacheHandler, withMemorySize } from './stock'
 
 /** As Next takes a handler out of its module: the default export, or the module itself. */
 function defaultExport(loaded: unknown): unknown {
@@ -8,16 +9,11 @@ function defaultExport(loaded: unknown): unknown {
   return inner ?? loaded
 }
 
-function loadCacheHandler(load: () => unknown, memoryBytes: number): CacheHandlerClass {
+function loadCacheHandler(load: () => unknown, settings: StockSettings): CacheHandlerClass {
   const loaded = defaultExport(load())
   if (typeof loaded !== 'function') throw new TypeError('the fallback cacheHandler does not export a class')
-  // The build bakes a memory size of 0; the application's handler gets what the application had configured.
-  const Base = loaded as CacheHandlerClass
-  return class FallbackCacheHandler extends Base {
-    constructor(context: CacheHandlerContext) {
-      super({ ...context, maxMemoryCacheSize: memoryBytes })
-    }
-  }
+  const own = withMemorySize(loaded as CacheHandlerClass, settings.memoryBytes)
+  return settings.imagesInHandler ? own : withImagesOnDisk(own, settings.imageDiskBytes)
 }
 
 function loadUseCacheHandler(load: () => unknown, kind: string): UseCacheHandler {
@@ -33,13 +29,15 @@ export function createFallbackHandlers(modules: FallbackModules, settings: Stock
   let stock: UseCacheHandler | undefined
   const useCacheHandler = (kind: 'default' | 'remote') => {
     const load = modules[kind]
-    return load === undefined ? (stock ??= createStockUseCacheHandler(memoryBytes)) : loadUseCacheHandler(load, kind)
+    return load === undefined
+      ? (stock ??= createStockUseCacheHandler(memoryBytes))
+      : loadUseCacheHandler(load, kind)
   }
   return {
     CacheHandler:
       modules.cacheHandler === undefined
         ? createStockCacheHandler(settings)
-        : loadCacheHandler(modules.cacheHandler, memoryBytes),
+        : loadCacheHandler(modules.cacheHandler, settings),
     useCacheHandlers: { default: useCacheHandler('default'), remote: useCacheHandler('remote') },
   }
 }

@@ -28,6 +28,11 @@ function readText(path: string): string | undefined {
   }
 }
 
+/** Node.js appends the stack of requires to what it cannot find. */
+function firstLineOf(error: unknown): string {
+  return messageOf(error).split('\n', 1)[0]!.replace(/\.$/, '')
+}
+
 /** Loads the generated router; the path is not for bundlers to see, which would trace the whole project. */
 function loadRouter(path: string): RouterModule {
   return createRequire(path)(path) as RouterModule
@@ -36,7 +41,7 @@ function loadRouter(path: string): RouterModule {
 /** A cache that cannot work must not take the site down. */
 function stockBecause(reason: string): Decision {
   log('error', `${reason} Serving with the cache of Next.js alone: this replica shares nothing.`)
-  const settings = { memoryBytes: DEFAULT_MEMORY_BYTES, imageDiskBytes: undefined }
+  const settings = { memoryBytes: DEFAULT_MEMORY_BYTES, imageDiskBytes: undefined, imagesInHandler: false }
   return { mode: 'stock', reason, handlers: createStockHandlers(settings) }
 }
 
@@ -62,7 +67,7 @@ function decide(modules: EntryModules): Decision {
   try {
     return loadRouter(path).decide(host)
   } catch (error) {
-    return stockBecause(`The generated router ${path} cannot be loaded: ${messageOf(error)}.`)
+    return stockBecause(`The generated router ${path} cannot be loaded: ${firstLineOf(error)}.`)
   }
 }
 

@@ -1,80 +1,27 @@
-import { dirname } from 'node:path'
-import type {
-  CacheHandler,
-  CacheHandlerClass,
-  CacheHandlerContext,
-  CacheHandlerGetContext,
-  CacheHandlerSetContext,
-  CacheHandlerValue,
-  ResponseValue,
-  UseCacheHandler,
-} from '../handlers/next-types'
+import type { CacheHandlerClass, CacheHandlerContext, UseCacheHandler } from '../handlers/next-types'
 import type { Handlers, StockSettings } from './contract'
+import { withImagesOnDisk } from './images-on-disk'
 
-const BUILT_IN_HANDLERS = Symbol.for('@next/cache-handlers-built-in')
+// Literal requires of the very modules that Next would use: both bundlers trace them, and the process has
+// one copy of each.
 
-/** Next's disk cache of optimised images: what serves them when no cache handler does. */
-interface ImageCache {
-  get(key: string): Promise<{ value: ResponseValue; cacheControl?: { revalidate: number }; isStale?: boolean } | null>
-  set(key: string, value: ResponseValue | null, options: { cacheControl: unknown }): Promise<void>
-}
-
-// Literal requires of the very modules that Next would use, so that both bundlers trace them and the
-// process has one copy of each.
-function loadFileSystemCache(): CacheHandlerClass {
-  const loaded = require('next/dist/server/lib/incremental-cache/file-system-cache') as { default: unknown }
-  return loaded.default as CacheHandlerClass
-}
-
-function createImageCache(serverDistDir: string, flushToDisk: boolean, diskBytes: number | undefined): ImageCache {
-  const { ImageOptimizerCache } = require('next/dist/server/image-optimizer') as {
-    ImageOptimizerCache: new (options: object) => ImageCache
-  }
-  return new ImageOptimizerCache({
-    distDir: dirname(serverDistDir),
-    // The optimizer in front of the handler applies minimumCacheTTL itself.
-    nextConfig: {
-      images: { minimumCacheTTL: 0, maximumDiskCacheSize: diskBytes },
-      experimental: { isrFlushToDisk: flushToDisk },
-    },
-  })
-}
-
-/**
- * Next's own response cache with the memory size that the application had. Images, which Next keeps
- * elsewhere as long as no handler takes them, go where they would go then.
- */
-export function createStockCacheHandler({ memoryBytes, imageDiskBytes }: StockSettings): CacheHandlerClass {
-  const FileSystemCache = loadFileSystemCache()
-  return class StockCacheHandler extends FileSystemCache implements CacheHandler {
-    private imageCache: ImageCache | undefined
-    private readonly createImageCache: () => ImageCache
-
+/** The same class, constructed with the memory size that the application had: the build bakes 0. */
+export function withMemorySize(Base: CacheHandlerClass, memoryBytes: number): CacheHandlerClass {
+  return class WithMemorySize extends Base {
     constructor(context: CacheHandlerContext) {
       super({ ...context, maxMemoryCacheSize: memoryBytes })
-      this.createImageCache = () =>
-        createImageCache(context.serverDistDir ?? '', context.flushToDisk ?? false, imageDiskBytes)
-    }
-
-    override async get(key: string, context: CacheHandlerGetContext): Promise<CacheHandlerValue | null> {
-      if (context.kind !== 'IMAGE') return super.get(key, context)
-      this.imageCache ??= this.createImageCache()
-      const entry = await this.imageCache.get(key)
-      if (entry === null || entry.value.kind !== 'IMAGE') return null
-      const revalidate = entry.cacheControl?.revalidate ?? 0
-      // The optimizer judges by lastModified + revalidate; the disk cache has judged already.
-      return { lastModified: entry.isStale ? 1 : Date.now(), value: { ...entry.value, revalidate } }
-    }
-
-    override async set(key: string, value: ResponseValue | null, context: CacheHandlerSetContext): Promise<void> {
-      if (value?.kind !== 'IMAGE') return super.set(key, value, context)
-      this.imageCache ??= this.createImageCache()
-      await this.imageCache.set(key, value, { cacheControl: context.cacheControl })
     }
   }
 }
 
-/** Next's own `use cache` handler; one for every kind, as in Next. */
+/** Next's own response cache. */
+export function createStockCacheHandler({ memoryBytes, imageDiskBytes }: StockSettings): CacheHandlerClass {
+  const loaded = require('next/dist/server/lib/incremental-cache/file-system-cache') as { default: unknown }
+  const FileSystemCache = loaded.default as CacheHandlerClass
+  return withImagesOnDisk(withMemorySize(FileSystemCache, memoryBytes), imageDiskBytes)
+}
+
+/** Next's own `use cache` handler. */
 export function createStockUseCacheHandler(memoryBytes: number): UseCacheHandler {
   const loaded = require('next/dist/server/lib/cache-handlers/default') as {
     createDefaultCacheHandler: (maxBytes: number) => UseCacheHandler
@@ -84,17 +31,21 @@ export function createStockUseCacheHandler(memoryBytes: number): UseCacheHandler
   return handler
 }
 
+function builtInHandlers(): Set<unknown> | undefined {
+  const set = (globalThis as Record<symbol, unknown>)[Symbol.for('@next/cache-handlers-built-in')]
+  return set instanceof Set ? set : undefined
+}
+
 /** Next (16.3 and later) saves itself work with handlers that it knows to be its own. */
 export function markBuiltIn(handler: UseCacheHandler): void {
-  const builtIn = (globalThis as { [BUILT_IN_HANDLERS]?: unknown })[BUILT_IN_HANDLERS]
-  if (builtIn instanceof Set) builtIn.add(handler)
+  builtInHandlers()?.add(handler)
 }
 
 export function isBuiltIn(handler: UseCacheHandler): boolean {
-  const builtIn = (globalThis as { [BUILT_IN_HANDLERS]?: unknown })[BUILT_IN_HANDLERS]
-  return builtIn instanceof Set && builtIn.has(handler)
+  return builtInHandlers()?.has(handler) ?? false
 }
 
+/** What serves when the wrapper might as well not be there. One object for every kind, as in Next. */
 export function createStockHandlers(settings: StockSettings): Handlers {
   const handler = createStockUseCacheHandler(settings.memoryBytes)
   return {

@@ -1,5 +1,5 @@
 // A Redis server of our own: installed when it is missing, private, on a free port, keeping nothing.
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -59,6 +59,7 @@ export async function startRedis({ args = [], port } = {}) {
     const directory = await mkdtemp(join(tmpdir(), 'ndc-redis-'))
     const chosenPort = port ?? (await freePort())
     const remove = () => rm(directory, { recursive: true, force: true })
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
     try {
       const server = await startProcess({
         name: 'redis-server',

@@ -63,5 +63,12 @@ export async function postAction(baseUrl, path, action, fields) {
   const data = new FormData()
   data.set(actionId, '')
   for (const [name, value] of Object.entries(fields)) data.set(name, value)
-  return answerOf(await fetch(baseUrl + path, { method: 'POST', body: data, redirect: 'manual' }))
+  return answerOf(
+    await fetch(baseUrl + path, {
+      method: 'POST',
+      body: data,
+      headers: { origin: baseUrl },
+      redirect: 'manual',
+    }),
+  )
 }

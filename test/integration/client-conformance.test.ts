@@ -188,6 +188,17 @@ describe.each([
       expect(proxy).toMatchObject({ roundTrips: 1, connections: 0 })
     })
 
+    it('has the whole batch on the wire before anything else can delay it', async () => {
+      const client = await openReady()
+      const replies = client.send([command('SET', 'body', Buffer.alloc(96 * 1024)), command('INCR', 'a')])
+      await new Promise(setImmediate)
+      // While the child asks Redis, this process is blocked: what it did not write yet stays unwritten.
+      const source = `require('net').connect(${server.port}, '127.0.0.1', function () { this.end('GET a\\r\\n') })
+        .pipe(process.stdout)`
+      expect(execFileSync(process.execPath, ['-e', source]).toString()).toBe('$1\r\n1\r\n')
+      await replies
+    })
+
     it('does not wait for one batch before it sends the next', async () => {
       const client = await openReady({ url: proxy.url })
       proxy.resetCounters()
@@ -307,7 +318,9 @@ describe.each([
     })
 
     it('does not blame Redis when this process could not run', async () => {
-      const client = await openReady()
+      // The reply takes a few turns of the event loop, for which there has to be time after the block.
+      proxy.delay(25)
+      const client = await openReady({ url: proxy.url })
       const reply = client.send([command('ECHO', 'x')], 100)
       block(500)
       await expect(reply).resolves.toEqual([Buffer.from('x')])
@@ -394,6 +407,14 @@ describe.each([
         message: expect.stringContaining('LOADING'),
       })
       await expect(client.send([command('PING')])).rejects.toMatchObject({ code: 'CLIENT' })
+    })
+
+    it('does not repeat a password that the server quotes', async () => {
+      const url = await startTalker("-ERR unknown command 'AUTH', with args beginning with: 'hunter2'\r\n")
+      const { client, events } = open({ url: url.replace('//', '//:hunter2@') })
+      const failed: unknown = await client.waitUntilReady(200).catch((error: unknown) => error)
+      expect(failed).toMatchObject({ message: expect.stringContaining("beginning with: '***'") })
+      expect(inspect([failed, events])).not.toContain('hunter2')
     })
 
     it('does not wait longer than connectMs for a server that accepts and says nothing', async () => {
@@ -516,7 +537,8 @@ describe.each([
       const pending = client.send([command('BLPOP', 'nothing', '0')])
       await requested
       const { client: connecting } = open({ url: `redis://127.0.0.1:${await closedPort()}` })
-      const waiting = connecting.waitUntilReady(ENOUGH_MS)
+      // Longer than this test may take: nothing but `close` may end it.
+      const waiting = connecting.waitUntilReady(10 * ENOUGH_MS)
       await Promise.all([client.close(), client.close(), connecting.close()])
       await client.close()
       await expect(pending).rejects.toMatchObject({ code: 'CLOSED' })
@@ -636,7 +658,7 @@ describe.each([
     })
 
     it('keeps a connection that is merely quiet', async () => {
-      const { client } = open({ url: proxy.url, commandMs: 300 })
+      const { client } = open({ url: proxy.url, commandMs: 1_000, connectMs: 1_000 })
       const subscription = await subscribed(client, 'channel')
       await client.waitUntilReady(ENOUGH_MS)
       proxy.resetCounters()

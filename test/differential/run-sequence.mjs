@@ -1,0 +1,223 @@
+// Drives both sides through one sequence, in step, and notes where they part.
+import { createBoundaries } from './boundaries.mjs'
+import { createMemory, differencesOf } from './compare.mjs'
+import { createNames } from './names.mjs'
+
+/**
+ * @typedef {object} Step
+ * @property {import('./generate.mjs').Operation} operation
+ * @property {object} [stock] what its visitor saw
+ * @property {object} [ours]
+ * @property {string[]} differences
+ * @property {Record<string, string>} [circumstances] what rules are matched against
+ * @property {string} [deviation] id of the rule that allows the differences
+ * @property {number} from when it began [ms]
+ */
+
+/**
+ * @param {object} choice
+ * @param {{ stock: object, ours: object }} choice.sides
+ * @param {import('./generate.mjs').Operation[]} choice.operations
+ * @param {string} choice.attempt names this run: part of every id
+ * @param {Record<string, string>} choice.cell
+ * @param {(circumstances: Record<string, string>) => string | undefined} choice.deviationOf
+ * @param {(step: Step) => boolean} [choice.isEnough] ends the run early
+ * @returns {Promise<Step[]>}
+ */
+export async function runSequence({ sides, operations, attempt, cell, deviationOf, isEnough = () => false }) {
+  const both = [sides.stock, sides.ours]
+  const names = createNames(attempt)
+  const boundaries = createBoundaries()
+  const memories = both.map(createMemory)
+  const trail = createTrail()
+  const failing = new Set()
+  let counts = await Promise.all(both.map((side) => side.counts()))
+  const steps = []
+
+  for (const operation of operations) {
+    const subject = names.fillPath(operation.path ?? operation.page ?? '')
+    const ids = [...names.idsIn(JSON.stringify(operation)), 'shop', ...subject.split('/').slice(-2)]
+    if (subject) await boundaries.untilClear(ids)
+
+    const from = performance.now()
+    const seen = await Promise.all(both.map((side) => perform(side, operation, names, subject)))
+    await Promise.all(both.map((side) => side.untilQuiet()))
+    const during = { from, to: performance.now() }
+
+    const described = seen.map(
+      (observation, index) => observation && memories[index].describe(subject, observation),
+    )
+    const [stock, ours] = described
+    const differences = stock ? differencesOf(stock, ours) : []
+    const step = { operation, stock, ours, differences, from }
+    steps.push(step)
+
+    counts = await noteRenders(both, counts, failing, boundaries, during)
+    if (operation.do === 'fail') failing.add(names.fill(operation.id))
+    if (operation.do === 'recover') failing.delete(names.fill(operation.id))
+    boundaries.softened(operation.request?.profile ?? operation.fields?.profile, during)
+
+    if (differences.length > 0) {
+      step.circumstances = { ...cell, ...circumstancesOf(operation, step), ...trail.of(operation, names) }
+      step.deviation = deviationOf(step.circumstances)
+    }
+    trail.note(operation, names, step)
+    if (differences.length > 0) {
+      if (isEnough(step)) break
+      await reconcile(both, operation, names, subject)
+      counts = await Promise.all(both.map((side) => side.counts()))
+    }
+  }
+  return steps
+}
+
+async function perform(side, operation, names, subject) {
+  switch (operation.do) {
+    case 'visit':
+      return side.visit(subject, operation.as)
+    case 'image':
+      return side.image(operation.path)
+    case 'control':
+      return side.control(names.fillAll(operation.request))
+    case 'action':
+      return side.action(subject, operation.form, names.fillAll(operation.fields))
+    case 'legacy':
+      return side.legacy(subject)
+    case 'publish':
+      return void (await side.origin.publish(names.fill(operation.id)))
+    case 'remove':
+      return void (await side.origin.remove(names.fill(operation.id)))
+    case 'fail':
+      return void (await side.origin.fail(names.fill(operation.id), 500))
+    case 'recover':
+      return void (await side.origin.fail(names.fill(operation.id), 200))
+    case 'wait':
+      // Both sides wait the same time: only one of them keeps it.
+      return void (
+        side.name === 'stock' && (await new Promise((resolve) => setTimeout(resolve, operation.ms)))
+      )
+  }
+  throw new Error(`Nobody knows how to ${operation.do}`)
+}
+
+/** Who asked an origin for what since the last step starts a life of its own. */
+async function noteRenders(both, before, failing, boundaries, during) {
+  const counts = await Promise.all(both.map((side) => side.counts()))
+  for (const [index, after] of counts.entries())
+    for (const [key, count] of Object.entries(after)) {
+      if (count === before[index][key]) continue
+      const space = key.indexOf(' ')
+      const [reader, id] = [key.slice(0, space), key.slice(space + 1)]
+      boundaries.rendered(reader, id, during)
+      if (failing.has(id)) boundaries.failed(id, during)
+    }
+  return counts
+}
+
+function circumstancesOf(operation, { stock, ours, differences }) {
+  return {
+    do: operation.do,
+    as: operation.as ?? '',
+    route: routeOf(operation),
+    differs: [...new Set(differences.map((name) => name.split(':')[0]))].sort().join(' '),
+    'stock.cache': String(stock.cache),
+    'ours.cache': String(ours.cache),
+    'stock.status': String(stock.status),
+    'ours.status': String(ours.status),
+    newer: newerOf(stock, ours),
+  }
+}
+
+function routeOf({ path, page }) {
+  return (path ?? page ?? '').replace(/\{[^}]*\}|\bp[12]$/g, '*')
+}
+
+/** Which side showed the newer content. */
+function newerOf(stock, ours) {
+  const sides = new Set()
+  for (const [reader, fact] of Object.entries(stock.facts)) {
+    const other = ours.facts[reader]
+    if (other && other.version !== fact.version) sides.add(other.version > fact.version ? 'ours' : 'stock')
+  }
+  return sides.size === 2 ? 'mixed' : ([...sides][0] ?? 'none')
+}
+
+/**
+ * What happened to an entity so far, as a word per event since the content that the visitor last got anew:
+ * rules may ask for it (`trail ~ hard.*soft`).
+ */
+function createTrail() {
+  const visits = new Map()
+  const events = []
+  return {
+    of(operation, names) {
+      const path = names.fillPath(operation.path ?? operation.page ?? '')
+      const last = visits.get(path)
+      return {
+        visits: String(last?.count ?? 0),
+        prerendered: String(isPrerendered(path)),
+        trail: events.slice(last?.at ?? 0).join(' '),
+      }
+    },
+    note(operation, names, step) {
+      const word = wordOf(operation)
+      if (word) events.push(word)
+      if (operation.do === 'visit' || operation.do === 'legacy') {
+        const path = names.fillPath(operation.path)
+        const last = visits.get(path)
+        const anew = Object.values(step.ours?.facts ?? {}).some(({ answer }) => answer !== 'same')
+        visits.set(path, { count: (last?.count ?? 0) + 1, at: anew || !last ? events.length : last.at })
+      }
+    },
+  }
+}
+
+function isPrerendered(path) {
+  return /^\/(isr|timed|plain|forever|ppr|legacy|api\/cached)\/p[12]$|^\/shop\/(books|garden)\/p1$|^\/$/.test(
+    path,
+  )
+}
+
+function wordOf(operation) {
+  const { request, form, fields } = operation
+  if (operation.do === 'control' || operation.do === 'action') {
+    const action = request?.action ?? form
+    const profile = request?.profile ?? fields?.profile
+    if (action !== 'revalidateTag') return action === 'updateTag' ? 'hard' : 'path'
+    if (profile === undefined || profile.expire === 0) return 'hard'
+    return typeof profile === 'string' ? 'soft' : 'window'
+  }
+  return operation.do === 'visit' || operation.do === 'image' ? undefined : operation.do
+}
+
+/** Brings both sides to the same state again after they parted: new names, or everything rendered anew. */
+async function reconcile(both, operation, names, subject) {
+  const renewed = names.renew(operation.path ?? operation.page ?? '')
+  if (subject.startsWith('/shop')) await invalidateAll(both, ['shop', 'category:books', 'category:garden'])
+  if (renewed || !subject || operation.do === 'image') return
+  const id = decodeURIComponent(subject.split('/').at(-1))
+  await Promise.all(both.map((side) => side.origin.fail(id, 200)))
+  await Promise.all(both.map((side) => side.origin.publish(id)))
+  await invalidateAll(both, [`content:${id}`], [subject])
+  for (const side of both)
+    if (subject.startsWith('/legacy')) await side.legacy(subject)
+    else await side.visit(subject, 'html')
+  await Promise.all(both.map((side) => side.untilQuiet()))
+}
+
+/** Begins an attempt on servers that have already seen others. */
+export async function startOver(sides) {
+  const both = [sides.stock, sides.ours]
+  await Promise.all(both.map((side) => side.origin.reset()))
+  await invalidateAll(both, ['shop', 'products', 'category:books', 'category:garden'], [])
+  await Promise.all(both.map((side) => side.control({ action: 'revalidatePath', path: '/', type: 'layout' })))
+  await Promise.all(both.map((side) => side.untilQuiet()))
+}
+
+async function invalidateAll(both, tags, paths = []) {
+  for (const side of both) {
+    for (const tag of tags) await side.control({ action: 'revalidateTag', tag })
+    for (const path of paths) await side.control({ action: 'revalidatePath', path })
+    await side.untilQuiet()
+  }
+}

@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest'
+import type { Cell } from '../cells'
+import { contentOf, expectCache, expectShared, type GetCore, render } from './context'
+import { routeOf, routesOf } from './routes'
+
+/** What one replica has rendered, the other serves. */
+export function testSharing(cell: Cell, getCore: GetCore): void {
+  for (const route of routesOf(cell.variant)) {
+    test(`${route.name}: B serves what A rendered at run time`, async () => {
+      const core = getCore()
+      const { a, b, fleet } = core
+      const id = `shared-${route.reader}`
+      const first = await render(core, a, route.path(id))
+      expect(first.status).toBe(200)
+      expectCache(first, route, 'MISS')
+      const second = await b.visit(route.path(id))
+      expectShared(second, core, route)
+      expect(contentOf(second, route)).toEqual(contentOf(first, route))
+      expect(contentOf(await a.visit(route.path(id)), route)).toEqual(contentOf(first, route))
+      // Where B holds it for stale, it may have begun to render again.
+      if (cell.abilities.sharesLife) expect(await fleet.origin.renders(route.reader, id)).toBe(1)
+    })
+  }
+
+  test.each(['isr', 'plain', 'api-cached', 'legacy'])(
+    '%s: B serves what A made of a prerendered path',
+    async (reader) => {
+      const core = getCore()
+      const route = routeOf(reader)
+      const first = await core.a.visit(route.path('p2'))
+      const second = await core.b.visit(route.path('p2'))
+      expect(second.cache).toBe('HIT')
+      expect(contentOf(second, route)).toEqual(contentOf(first, route))
+      expect(await core.fleet.origin.renders(reader, 'p2')).toBeLessThanOrEqual(1)
+    },
+  )
+
+  test('a missing product is missing on both, without asking twice', async () => {
+    const core = getCore()
+    for (const reader of ['isr', 'api-cached', 'legacy']) {
+      const path = routeOf(reader).path('absent-shared')
+      const first = await core.a.visit(path)
+      expect([first.status, first.cache]).toEqual([404, 'MISS'])
+      const second = await core.b.visit(path)
+      expect(second.status).toBe(404)
+      expectShared(second, core)
+      if (cell.abilities.sharesLife) expect(await core.fleet.origin.renders(reader, 'absent-shared')).toBe(1)
+    }
+  })
+
+  test.each(['isr', 'legacy'])('%s: a redirect is kept', async (reader) => {
+    const core = getCore()
+    const path = `/${reader}/moved-shared`
+    const first = await core.a.visit(path)
+    // Next says the location of a redirect twice when it has just rendered it.
+    expect([first.status, first.cache]).toEqual([307, 'MISS'])
+    expect(first.headers.get('location')).toMatch(/^\/\w+\/shared/)
+    const second = await core.b.visit(path)
+    expect([second.status, second.headers.get('location')]).toEqual([307, `/${reader}/shared`])
+    expectShared(second, core)
+  })
+
+  test.runIf(cell.variant === 'components')(
+    'PPR: the shell is shared, the hole belongs to the request',
+    async () => {
+      const core = getCore()
+      const { a, b } = core
+      for (const id of ['p1', 'hole']) {
+        const first = await render(core, a, `/ppr/${id}`)
+        expect(first.body).toContain('data-visitor="a"')
+        const second = await b.visit(`/ppr/${id}`)
+        expect(second.body).toContain('data-visitor="b"')
+        expect(second.body).not.toContain('data-visitor="a"')
+        expect(contentOf(second, routeOf('ppr'))).toEqual(contentOf(first, routeOf('ppr')))
+      }
+    },
+  )
+
+  test.runIf(cell.variant === 'classic')('edge routes answer, uncached', async () => {
+    const { a, b, fleet } = getCore()
+    for (const [path, reader] of [
+      ['/edge/shared', 'edge'],
+      ['/api/edge/shared', 'api-edge'],
+    ] as const) {
+      const first = await a.visit(path)
+      const second = await b.visit(path)
+      expect([first.status, second.status]).toEqual([200, 200])
+      expect(second.facts[reader]?.render).not.toBe(first.facts[reader]?.render)
+      expect(await fleet.origin.renders(reader, 'shared')).toBe(2)
+    }
+  })
+
+  test('an optimised image is shared when asked for, else made by each', async () => {
+    const { a, b } = getCore()
+    const path = '/_next/image?url=/shelf.png&w=64&q=75'
+    expect((await a.visit(path)).status).toBe(200)
+    const second = await b.visit(path)
+    expect(second.status).toBe(200)
+    if (cell.images) expect(second.cache).toBe('HIT')
+  })
+}

@@ -1,0 +1,482 @@
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { NextConfig } from 'next'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { DistributedCacheOptions } from '../../src/options'
+import {
+  copyPackage,
+  createProject,
+  dist,
+  materialize,
+  repository,
+  withDistributedCache,
+  withVariables,
+} from './plugin-support'
+
+const URL_WITH_SECRET = 'redis://user:hunter22@127.0.0.1:1/0'
+
+/** A build output with a router in it, as `next build` leaves it. */
+async function built(
+  config: NextConfig = {},
+  options: DistributedCacheOptions = {},
+  files: Record<string, string> = {},
+): Promise<string> {
+  const project = createProject({
+    'package.json': '{"name":"shop"}',
+    '.next/BUILD_ID': 'build-1\n',
+    ...files,
+  })
+  const { compiler } = await materialize(
+    withDistributedCache(() => config, options),
+    'phase-production-server',
+  )
+  await compiler!.runAfterProductionCompile!({ projectDir: project, distDir: join(project, '.next') })
+  return project
+}
+
+interface Outcome {
+  mode: string
+  lines: string[]
+  result: unknown
+}
+
+/** Loads the entries in a process of their own, as a server would, and reports what was decided and printed. */
+function serve(
+  directory: string,
+  variables: Record<string, string | undefined>,
+  body = '',
+  packageDist = dist,
+): Outcome {
+  const script = `
+    const entry = (name) => require(${JSON.stringify(join(packageDist, 'runtime', 'entries'))} + '/' + name + '.js')
+    const CacheHandler = entry('cache-handler-ioredis')
+    const useCacheDefault = entry('use-cache-default-ioredis')
+    const useCacheRemote = entry('use-cache-remote-ioredis')
+    const { mode } = globalThis[Symbol.for('next-distributed-cache.decision')]
+    ;(async () => {
+      const result = await (async () => { ${body} })()
+      console.log('OUTCOME ' + JSON.stringify({ mode, result, kind: typeof CacheHandler, get: typeof useCacheDefault.get }))
+      process.exit(0)
+    })().catch((error) => { console.log('FAILED ' + error.stack); process.exit(1) })`
+  const child = spawnSync(process.execPath, ['-e', script], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...variables } as NodeJS.ProcessEnv,
+  })
+  const lines = `${child.stdout}${child.stderr}`.split('\n').filter((line) => line !== '')
+  const outcome = lines.find((line) => line.startsWith('OUTCOME '))
+  expect(outcome, lines.join('\n')).toBeDefined()
+  const { mode, result, kind, get } = JSON.parse(outcome!.slice('OUTCOME '.length))
+  // Whatever happens, Next gets handlers that it can use, and nobody gets to read the password.
+  expect([kind, get]).toEqual(['function', 'function'])
+  expect(lines.join('\n')).not.toContain('hunter22')
+  // The runtime's own lines, about its connection and the like, are not the router's.
+  const ofRuntime = /connection|not available in this version/
+  return { mode, result, lines: lines.filter((line) => line !== outcome && !ofRuntime.test(line)) }
+}
+
+beforeEach(() => withVariables({ NODE_ENV: 'production', DISTRIBUTED_CACHE: undefined }))
+
+describe('the decision', () => {
+  const on =
+    /^\[next-distributed-cache\] on: strict preset, ioredis to redis:\/\/user:\*\*\*@127\.0\.0\.1:1\/0, keys ndc:shop, namespace build-1 \(BUILD_ID\)$/
+  const alone = /Serving with the cache handlers of Next\.js alone: this replica shares nothing\.$/
+
+  it.each<[string, Record<string, string | undefined>, string, RegExp | undefined]>([
+    ['a URL', { REDIS_URL: URL_WITH_SECRET }, 'runtime', on],
+    ['on and a URL', { DISTRIBUTED_CACHE: 'on', DISTRIBUTED_CACHE_URL: URL_WITH_SECRET }, 'runtime', on],
+    [
+      'the own URL wins',
+      { DISTRIBUTED_CACHE_URL: URL_WITH_SECRET, REDIS_URL: 'redis://other:6379' },
+      'runtime',
+      on,
+    ],
+    [
+      'the preset of the environment',
+      { REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE_PRESET: 'l1-pubsub' },
+      'runtime',
+      /on: l1-pubsub preset/,
+    ],
+    ['no URL', {}, 'stock', /neither DISTRIBUTED_CACHE_URL nor REDIS_URL is set\..+alone/],
+    ['on, no URL', { DISTRIBUTED_CACHE: 'on' }, 'stock', /neither DISTRIBUTED_CACHE_URL nor REDIS_URL/],
+    [
+      'off',
+      { DISTRIBUTED_CACHE: 'off' },
+      'stock',
+      /^\[next-distributed-cache\] off \(DISTRIBUTED_CACHE=off\): the cache handlers of Next\.js$/,
+    ],
+    [
+      'off with a URL',
+      { DISTRIBUTED_CACHE: 'off', REDIS_URL: URL_WITH_SECRET },
+      'stock',
+      /off.+; invalidations are forwarded to redis:\/\/user:\*\*\*@127\.0\.0\.1:1\/0$/,
+    ],
+    [
+      'off, and something else is wrong',
+      { DISTRIBUTED_CACHE: 'off', REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE_TOPOLOGY: 'cluster' },
+      'stock',
+      /off.+; invalidations are not forwarded: DISTRIBUTED_CACHE_TOPOLOGY=cluster is not supported yet/,
+    ],
+    ['next dev', { NODE_ENV: 'development', REDIS_URL: URL_WITH_SECRET }, 'stock', undefined],
+    [
+      'next dev, on',
+      { NODE_ENV: 'development', DISTRIBUTED_CACHE: 'on', REDIS_URL: URL_WITH_SECRET },
+      'runtime',
+      on,
+    ],
+    ['an invalid switch', { DISTRIBUTED_CACHE: 'yes', REDIS_URL: URL_WITH_SECRET }, 'stock', alone],
+    [
+      'an invalid URL',
+      { REDIS_URL: 'http://:hunter22@host' },
+      'stock',
+      /REDIS_URL is not a Redis URL.+alone/,
+    ],
+    ['an unreadable URL', { REDIS_URL: 'redis://:hunter22@host:notaport' }, 'stock', alone],
+    [
+      'an invalid preset',
+      { REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE_PRESET: 'fast' },
+      'stock',
+      /PRESET is "fast"/,
+    ],
+    [
+      'a topology that is not built',
+      { REDIS_URL: 'redis://a,redis://b', DISTRIBUTED_CACHE_TOPOLOGY: 'cluster' },
+      'stock',
+      /off: DISTRIBUTED_CACHE_TOPOLOGY=cluster is not supported yet\. Serving/,
+    ],
+    [
+      'next build',
+      { NEXT_PHASE: 'phase-production-build', REDIS_URL: URL_WITH_SECRET },
+      'runtime',
+      undefined,
+    ],
+    [
+      'next build, off',
+      { NEXT_PHASE: 'phase-production-build', DISTRIBUTED_CACHE: 'off' },
+      'runtime',
+      undefined,
+    ],
+  ])('%s', async (_name, variables, mode, line) => {
+    const outcome = serve(await built(), variables)
+    expect(outcome.mode).toBe(mode)
+    expect(outcome.lines).toEqual(line === undefined ? [] : [expect.stringMatching(line)])
+  })
+
+  it('is made once per process, however often the entries are loaded', async () => {
+    const outcome = serve(
+      await built(),
+      { REDIS_URL: URL_WITH_SECRET },
+      `const first = { CacheHandler, useCacheRemote }
+       for (const path of Object.keys(require.cache)) delete require.cache[path]
+       return entry('cache-handler-ioredis') === first.CacheHandler
+         && entry('use-cache-remote-redis') === first.useCacheRemote
+         && useCacheDefault === useCacheRemote`,
+    )
+    expect(outcome).toMatchObject({ result: true, lines: { length: 1 } })
+  })
+})
+
+describe('the namespace', () => {
+  const namespaceOf = ({ lines }: Outcome) => /namespace (.+)$/.exec(lines[0] ?? '')?.[1]
+  const on = { REDIS_URL: URL_WITH_SECRET }
+
+  it.each<[string, DistributedCacheOptions, Record<string, string>, string]>([
+    ['the environment first', { namespace: 'option' }, { DISTRIBUTED_CACHE_NAMESPACE: 'blue' }, 'blue'],
+    ['then the option', { namespace: 'option' }, { NEXT_DEPLOYMENT_ID: 'dpl_1' }, 'option (option)'],
+    ['then the deployment id', {}, { NEXT_DEPLOYMENT_ID: 'dpl_1' }, 'dpl_1 (deployment id)'],
+    ['then BUILD_ID', {}, { NEXT_DEPLOYMENT_ID: '' }, 'build-1 (BUILD_ID)'],
+  ])('%s', async (_name, options, variables, expected) => {
+    expect(namespaceOf(serve(await built({}, options), { ...on, ...variables }))).toContain(expected)
+  })
+
+  it('without any, this replica keeps to itself', async () => {
+    const project = await built()
+    rmSync(join(project, '.next', 'BUILD_ID'))
+    const outcome = serve(project, on)
+    expect(outcome.mode).toBe('stock')
+    expect(outcome.lines).toEqual([expect.stringContaining('neither a deployment id nor a BUILD_ID file')])
+  })
+})
+
+describe('what is missing does not take the site down', () => {
+  it('the router', () => {
+    const outcome = serve(createProject({}), { REDIS_URL: URL_WITH_SECRET })
+    expect(outcome.mode).toBe('stock')
+    expect(outcome.lines).toEqual([expect.stringMatching(/router\.cjs\) is not in the build output below/)])
+  })
+
+  it('a router that throws', async () => {
+    const project = await built()
+    writeFileSync(join(project, '.next/distributed-cache/router.cjs'), 'throw new Error("broken")')
+    const outcome = serve(project, { REDIS_URL: URL_WITH_SECRET })
+    expect(outcome.mode).toBe('stock')
+    expect(outcome.lines).toEqual([expect.stringMatching(/cannot be loaded: broken\./)])
+  })
+
+  it('the driver', async () => {
+    const elsewhere = createProject({}, ['next', 'react', 'react-dom'])
+    const packageDirectory = join(elsewhere, 'node_modules', 'next-distributed-cache')
+    copyPackage(packageDirectory)
+    const outcome = serve(await built(), { REDIS_URL: URL_WITH_SECRET }, '', join(packageDirectory, 'dist'))
+    expect(outcome.mode).toBe('stock')
+    expect(outcome.lines).toEqual([
+      expect.stringMatching(/off: Cannot find module 'ioredis'; install it where the server runs.+alone/),
+    ])
+    const off = serve(
+      await built(),
+      { REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE: 'off' },
+      '',
+      join(packageDirectory, 'dist'),
+    )
+    expect(off.lines).toEqual([
+      expect.stringMatching(/invalidations are not forwarded: Cannot find module 'ioredis'; install/),
+    ])
+  })
+})
+
+describe('where the router is found', () => {
+  const on = { REDIS_URL: URL_WITH_SECRET }
+
+  it('below the directory of a standalone server, before what was inherited', async () => {
+    const project = await built({}, { namespace: 'mine' })
+    const other = await built({}, { namespace: 'theirs' })
+    const moved = createProject({})
+    mkdirSync(join(moved, 'out'))
+    cpSync(join(project, '.next'), join(moved, 'out/dist'), { recursive: true })
+    const outcome = serve(moved, {
+      ...on,
+      __NEXT_PRIVATE_STANDALONE_CONFIG: '{"distDir":"./out/dist"}',
+      NEXT_DISTRIBUTED_CACHE_ROUTER: join(other, '.next/distributed-cache/router.cjs'),
+    })
+    expect(outcome.lines[0]).toContain('namespace mine')
+  })
+
+  it('where the wrapper said, from any directory', async () => {
+    const project = await built()
+    const outcome = serve(createProject({}), {
+      ...on,
+      NEXT_DISTRIBUTED_CACHE_ROUTER: join(project, '.next/distributed-cache/router.cjs'),
+    })
+    expect(outcome.mode).toBe('runtime')
+  })
+
+  it('below .next, when neither leads anywhere', async () => {
+    const outcome = serve(await built(), {
+      ...on,
+      __NEXT_PRIVATE_STANDALONE_CONFIG: 'not json',
+      NEXT_DISTRIBUTED_CACHE_ROUTER: '/nowhere/router.cjs',
+    })
+    expect(outcome.mode).toBe('runtime')
+  })
+})
+
+describe('stock handlers', () => {
+  const off = { DISTRIBUTED_CACHE: 'off' }
+  const context = `{
+    fs: require('node:fs').promises, flushToDisk: false, serverDistDir: '/nowhere/server', revalidatedTags: [],
+    maxMemoryCacheSize: 0, dev: false }`
+  const fetchEntry = `{ kind: 'FETCH', data: { headers: {}, body: 'x'.repeat(100), url: 'u' }, revalidate: 60, tags: ['t'] }`
+
+  it('are those of Next, with a real memory although the build bakes none', async () => {
+    const outcome = serve(
+      await built(),
+      off,
+      `const Stock = require(${JSON.stringify(join(repository, 'node_modules/next/dist/server/lib/incremental-cache/file-system-cache'))}).default
+       const handler = new CacheHandler(${context})
+       await handler.set('key', ${fetchEntry}, { fetchCache: true, tags: ['t'] })
+       const hit = await new CacheHandler(${context}).get('key', { kind: 'FETCH', tags: ['t'], softTags: [] })
+       await handler.revalidateTag(['t'])
+       const miss = await handler.get('key', { kind: 'FETCH', tags: ['t'], softTags: [] })
+       return [handler instanceof Stock, hit?.value.data.url, miss, useCacheDefault === useCacheRemote]`,
+    )
+    expect(outcome.result).toEqual([true, 'u', null, true])
+  })
+
+  it('use cache is marked as built in, where Next asks', async () => {
+    const project = await built()
+    const mark = `globalThis[Symbol.for('@next/cache-handlers-built-in')]`
+    const preload = join(project, 'preload.cjs')
+    writeFileSync(preload, `${mark} = new Set()`)
+    const marked = `return [${mark}.has(useCacheDefault), ${mark}.size]`
+    const preloaded = { NODE_OPTIONS: `--require ${preload}` }
+    expect(serve(project, { ...off, ...preloaded }, marked).result).toEqual([true, 1])
+    const forwarding = { ...off, ...preloaded, REDIS_URL: URL_WITH_SECRET }
+    expect(serve(project, forwarding, marked).result).toEqual([true, 2])
+    expect(serve(project, { ...preloaded, REDIS_URL: URL_WITH_SECRET }, marked).result).toEqual([false, 0])
+  })
+
+  it('have the memory size that the application had', async () => {
+    const outcome = serve(
+      await built({ cacheMaxMemorySize: 50 }),
+      off,
+      `const handler = new CacheHandler(${context})
+       await handler.set('key', ${fetchEntry}, { fetchCache: true, tags: [] })
+       return handler.get('key', { kind: 'FETCH', tags: [], softTags: [] })`,
+    )
+    expect(outcome.result).toBeNull()
+  })
+
+  it('images go to the disk cache of Next, as without a handler', async () => {
+    const project = await built()
+    const outcome = serve(
+      project,
+      off,
+      `const context = { flushToDisk: true, serverDistDir: process.cwd() + '/.next/server', revalidatedTags: [], maxMemoryCacheSize: 0 }
+       const image = { kind: 'IMAGE', etag: 'e', upstreamEtag: 'u', buffer: Buffer.from('pixels'), extension: 'webp', revalidate: 60 }
+       const key = 'k'.repeat(10)
+       const missed = await new CacheHandler(context).get(key, { kind: 'IMAGE', isFallback: false })
+       await new CacheHandler(context).set(key, image, { kind: 'IMAGE', cacheControl: { revalidate: 60 } })
+       const hit = await new CacheHandler(context).get(key, { kind: 'IMAGE', isFallback: false })
+       return [missed, hit.value.kind, hit.value.buffer.toString(), hit.value.extension, hit.value.revalidate,
+         hit.lastModified > Date.now() - 5000, require('node:fs').readdirSync(process.cwd() + '/.next/cache/images')]`,
+    )
+    expect(outcome.result).toEqual([null, 'IMAGE', 'pixels', 'webp', 60, true, ['kkkkkkkkkk']])
+  })
+})
+
+describe('previous handlers', () => {
+  const files = {
+    'cache-handler.cjs': `module.exports = class Mine {
+        static made = []
+        constructor(context) { Mine.made.push(context.maxMemoryCacheSize) }
+        async get() { return null }
+        async set() {}
+        async revalidateTag(tags) { Mine.made.push(tags) }
+        resetRequestCache() {}
+      }`,
+    'use-cache.mjs': `export default { name: 'mine', async get() {}, async set() {}, async refreshTags() {}, async getExpiration() { return 0 }, async updateTags() {} }`,
+  }
+
+  it('serve when off, with the memory size that they had, and Next where there was none', async () => {
+    const project = await built(
+      {
+        cacheHandler: './cache-handler.cjs',
+        cacheComponents: true,
+        cacheHandlers: { remote: './use-cache.mjs' },
+        cacheMaxMemorySize: 777,
+      },
+      {},
+      files,
+    )
+    const outcome = serve(
+      project,
+      { DISTRIBUTED_CACHE: 'off' },
+      `await new CacheHandler({ maxMemoryCacheSize: 0 }).revalidateTag(['t'])
+       return [CacheHandler.made, useCacheRemote.name, useCacheDefault.name ?? 'stock']`,
+    )
+    expect(outcome).toEqual({
+      mode: 'fallback',
+      lines: [
+        '[next-distributed-cache] off (DISTRIBUTED_CACHE=off): the cache handlers that the application had',
+      ],
+      result: [[777, ['t']], 'mine', 'stock'],
+    })
+  })
+
+  it.each([
+    ['did not take images before does not now', undefined, 'on disk'],
+    ['took images before goes on to', { customCacheHandler: true }, 'mine'],
+  ])('one that %s', async (_name, images, expected) => {
+    const project = await built(
+      { cacheHandler: './cache-handler.cjs', ...(images && { images }) },
+      { images: true },
+      {
+        'cache-handler.cjs': `module.exports = class {
+          async get() { return { lastModified: 1, value: { kind: 'IMAGE', extension: 'mine' } } }
+        }`,
+      },
+    )
+    const outcome = serve(
+      project,
+      { DISTRIBUTED_CACHE: 'off' },
+      `const handler = new CacheHandler({ serverDistDir: process.cwd() + '/.next/server', flushToDisk: true })
+       return (await handler.get('key', { kind: 'IMAGE' }))?.value.extension ?? 'on disk'`,
+    )
+    expect(outcome.result).toBe(expected)
+  })
+
+  it('serve without a URL, too; not with one', async () => {
+    const project = await built({ cacheHandler: './cache-handler.cjs' }, {}, files)
+    const without = serve(project, {})
+    expect(without.mode).toBe('fallback')
+    expect(without.lines[0]).toContain('Serving with the cache handlers that the application had alone')
+    expect(serve(project, { REDIS_URL: URL_WITH_SECRET }).mode).toBe('runtime')
+  })
+
+  it.each([
+    ['throws', 'throw new Error("no license")', 'cannot be loaded: no license.'],
+    ['is no class', 'module.exports = {}', 'the fallback cacheHandler does not export a class'],
+  ])('one that %s gives way to Next', async (_name, source, message) => {
+    const project = await built({ cacheHandler: './broken.cjs' }, {}, { 'broken.cjs': source })
+    const outcome = serve(project, { DISTRIBUTED_CACHE: 'off' })
+    expect(outcome.mode).toBe('stock')
+    expect(outcome.lines.join('\n')).toContain(message)
+    expect(outcome.lines).toHaveLength(2)
+  })
+})
+
+describe('forwarding', () => {
+  it('tells the fleet first and waits for it, whatever the own handler does', async () => {
+    const outcome = serve(
+      await built(),
+      { DISTRIBUTED_CACHE: 'off' },
+      `const { withForwarding } = require(${JSON.stringify(join(dist, 'runtime/entries/forwarding.js'))})
+       const log = []
+       const forwarder = { async invalidate(tags, durations) {
+         await new Promise((resolve) => setTimeout(resolve, 20)); log.push([tags, durations ?? null]) } }
+       class Own { async revalidateTag() { if (this.fails) throw new Error('own') } }
+       const own = { async updateTags() {}, async get() { return 'got' }, async set() {}, async refreshTags() {}, async getExpiration() { return 5 } }
+       const { CacheHandler, useCacheHandlers } = withForwarding(
+         { CacheHandler: Own, useCacheHandlers: { default: own, remote: own } }, forwarder)
+       const handler = new CacheHandler({})
+       await handler.revalidateTag('one')
+       await handler.revalidateTag(['two', 'three'], { expire: 3 })
+       handler.fails = true
+       const failed = await handler.revalidateTag(['four']).catch((error) => error.message)
+       await useCacheHandlers.default.updateTags(['five'], { expire: 0 })
+       return { log, failed, same: useCacheHandlers.default === useCacheHandlers.remote,
+         got: await useCacheHandlers.remote.get('k', []), expiration: await useCacheHandlers.remote.getExpiration([]) }`,
+    )
+    expect(outcome.result).toEqual({
+      log: [
+        [['one'], null],
+        [['two', 'three'], { expire: 3 }],
+        [['four'], null],
+        [['five'], { expire: 0 }],
+      ],
+      failed: 'own',
+      same: true,
+      got: 'got',
+      expiration: 5,
+    })
+  })
+})
+
+describe('the edge', () => {
+  it('gets handlers that do nothing, and nothing else', () => {
+    const script = `
+      const entry = (name) => require(${JSON.stringify(join(dist, 'runtime', 'entries'))} + '/' + name + '.js')
+      const handler = new (entry('cache-handler-redis'))()
+      const useCache = entry('use-cache-remote-redis')
+      const loaded = Object.keys(require.cache).map((path) => path.split(/[\\\\/]/).pop())
+      Promise.all([handler.get(), handler.set(), handler.revalidateTag(), useCache.get(), useCache.getExpiration([])])
+        .then((values) => console.log(JSON.stringify([values, loaded])))`
+    const child = spawnSync(process.execPath, ['-e', script], {
+      encoding: 'utf8',
+      env: { NEXT_RUNTIME: 'edge' } as unknown as NodeJS.ProcessEnv,
+    })
+    expect(JSON.parse(child.stdout)).toEqual([
+      [null, null, null, null, 0],
+      ['cache-handler-redis.js', 'edge.js', 'use-cache-remote-redis.js'],
+    ])
+  })
+})
+
+it('the package finds its own files through a link', async () => {
+  const elsewhere = createProject({})
+  symlinkSync(dist, join(elsewhere, 'linked'))
+  expect(serve(await built(), { REDIS_URL: URL_WITH_SECRET }, '', join(elsewhere, 'linked')).mode).toBe(
+    'runtime',
+  )
+})
