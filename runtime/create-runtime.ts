@@ -42,9 +42,12 @@ export function createRuntime(
   const view = new LocalTagView()
   const client = config.backend === 'memory' ? undefined : openClient(config)
   const store =
-    client === undefined ? createMemoryStore(BUILD_MEMORY_BYTES) : openRedisStore(client, config, { names, publisher, log, tuning })
+    client === undefined
+      ? createMemoryStore(BUILD_MEMORY_BYTES)
+      : openRedisStore(client, config, { names, publisher, log, tuning })
   const unregister = client?.onEvent((event) => {
-    if (event.type === 'end') log('The connection to Redis ended; this replica reconnects by itself', event.reason)
+    if (event.type === 'end')
+      log('The connection to Redis ended; this replica reconnects by itself', event.reason)
   })
   let flight: SingleFlight | undefined
   const bus =
@@ -71,7 +74,8 @@ export function createRuntime(
       },
     })
   const { singleFlight, preset } = config.options
-  if (singleFlight !== false && bus !== undefined) flight = new SingleFlight({ store, bus, emit, ...singleFlight })
+  if (singleFlight !== false && bus !== undefined)
+    flight = new SingleFlight({ store, bus, emit, ...singleFlight })
   // With a proven subscription memory answers by itself; `strict` subscribes only while somebody waits.
   const servingBus = preset === 'l1-pubsub' ? bus : undefined
   servingBus?.use()
@@ -89,7 +93,14 @@ export function createRuntime(
   function cacheOfThisProcess(): Cache {
     const own = createLocalStore(store, config.options.l1)
     const nothing = new LocalEntries({ maxBytes: 0, maxEntryBytes: 0 })
-    const ownReader = new EntryReader({ store: own, local: nothing, view, bus: undefined, maxEntryBytes, emit })
+    const ownReader = new EntryReader({
+      store: own,
+      local: nothing,
+      view,
+      bus: undefined,
+      maxEntryBytes,
+      emit,
+    })
     return new Cache({ ...shared, store: own, reader: ownReader, local: nothing, flight: undefined })
   }
 

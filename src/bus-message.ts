@@ -29,8 +29,15 @@ export type BusMessage =
   | { kind: 'write' | 'release'; publisher: string; sequence: number; key: string }
   | { kind: 'heartbeat'; clock: Clock; publisher: string; sequence: number; sentAt: LocalMillis }
 
-export function invalidatePayload(publisher: string, sequence: number, changes: readonly TagChange[]): string {
-  const c = changes.map(({ tag, windowMicros }) => [tag, windowMicros === undefined ? null : Math.round(windowMicros)])
+export function invalidatePayload(
+  publisher: string,
+  sequence: number,
+  changes: readonly TagChange[],
+): string {
+  const c = changes.map(({ tag, windowMicros }) => [
+    tag,
+    windowMicros === undefined ? null : Math.round(windowMicros),
+  ])
   return JSON.stringify({ p: publisher, s: sequence, c })
 }
 
@@ -56,7 +63,11 @@ export function parseBusMessage(payload: Buffer): BusMessage | undefined {
   }
 }
 
-function build(kind: string | undefined, numbers: number[], json: Record<string, unknown>): BusMessage | undefined {
+function build(
+  kind: string | undefined,
+  numbers: number[],
+  json: Record<string, unknown>,
+): BusMessage | undefined {
   const [first, second, third] = numbers
   if (kind === 'floor') return first === undefined ? undefined : { kind, clock: first }
   const { p: publisher, s: sequence } = json

@@ -105,7 +105,7 @@ export class Bus {
     if (!live) return
     this.gap(this.clockHeard, 'subscribed')
     this.options.listener.onLive()
-    for (const callback of [...this.whenLive]) {
+    for (const callback of this.whenLive) {
       this.whenLive.delete(callback)
       callback()
     }

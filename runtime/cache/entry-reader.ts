@@ -76,7 +76,10 @@ export class EntryReader {
     if (bus === undefined || !bus.proven || bus.clock < store.latestClock) return undefined
     const entry = local.getProven(key)
     if (entry === undefined) return undefined
-    const known = view.view([...entry.tags, ...(options.tags ?? []), ...(options.expiringTags ?? [])], bus.clock)
+    const known = view.view(
+      [...entry.tags, ...(options.tags ?? []), ...(options.expiringTags ?? [])],
+      bus.clock,
+    )
     if (known === undefined || entry.fence > known.clock) return undefined
     const read = this.judged(entry, known, options, 'local')
     // What wants a refresh may have had one elsewhere.
@@ -94,7 +97,12 @@ export class EntryReader {
       if (bytes === null) local.drop(key)
       const entry = bytes === 'unchanged' ? held : await this.decode(key, bytes)
       const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
-      const miss: JudgedRead = { ...NO_ANSWER, clock: view.clock, tier: 'store', stamp: stamp ?? NO_RECORD_FOUND }
+      const miss: JudgedRead = {
+        ...NO_ANSWER,
+        clock: view.clock,
+        tier: 'store',
+        stamp: stamp ?? NO_RECORD_FOUND,
+      }
       if (entry === undefined) return miss
       this.memo.set(key, entry.tags)
       if (entry.tags.some((tag) => !asked.has(tag))) {
@@ -138,7 +146,14 @@ export class EntryReader {
     let verdict = judge(view, entry.fence, [...entry.tags, ...(options.tags ?? [])], now)
     if (judge(view, entry.fence, options.expiringTags ?? [], now) === 'expired') verdict = 'expired'
     if (verdict === 'stale' && entry.retryAt > now) verdict = 'fresh'
-    return { entry: verdict === 'expired' ? undefined : entry, verdict, age, clock: view.clock, tier, stamp: entry.stamp }
+    return {
+      entry: verdict === 'expired' ? undefined : entry,
+      verdict,
+      age,
+      clock: view.clock,
+      tier,
+      stamp: entry.stamp,
+    }
   }
 }
 

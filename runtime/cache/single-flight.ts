@@ -93,7 +93,8 @@ export class SingleFlight {
       until: localNow() + Math.min(MAX_FRUITLESS_MS, MARK_MS * 2 ** times),
       times: times + 1,
     })
-    if (this.fruitless.size > MAX_FRUITLESS_KEYS) this.fruitless.delete(this.fruitless.keys().next().value as string)
+    if (this.fruitless.size > MAX_FRUITLESS_KEYS)
+      this.fruitless.delete(this.fruitless.keys().next().value as string)
     this.options.emit('lease', { key, role: 'gave-up' })
     // Whoever waits finds out when the lease expires.
     this.options.store.releaseLease(key, lease.token, MARK_MS).catch(() => {})

@@ -18,7 +18,8 @@ function storage(): WorkUnitStorage | undefined {
       const loaded = require('next/dist/server/app-render/work-unit-async-storage.external.js') as {
         workUnitAsyncStorage?: WorkUnitStorage
       }
-      found = typeof loaded.workUnitAsyncStorage?.getStore === 'function' ? loaded.workUnitAsyncStorage : undefined
+      found =
+        typeof loaded.workUnitAsyncStorage?.getStore === 'function' ? loaded.workUnitAsyncStorage : undefined
     } catch {
       found = undefined
     }

@@ -103,7 +103,13 @@ export function createCacheHandlerClass(
         origin === undefined
           ? { fence, bornAt: cache.toServer(at), retryAt: 0 }
           : { fence: origin.fence, bornAt: origin.bornAt, retryAt: now + retrySeconds(context) * 1_000_000 }
-      await cache.write(scope, cacheKey, { ...age, ...lifeOf(clean, context), modifiedAt: now, tags, ...packed })
+      await cache.write(scope, cacheKey, {
+        ...age,
+        ...lifeOf(clean, context),
+        modifiedAt: now,
+        tags,
+        ...packed,
+      })
     }
 
     revalidateTag(tags: string | string[], durations?: TagDurations): Promise<void> {
@@ -169,10 +175,16 @@ function retrySeconds({ cacheControl }: CacheHandlerSetContext): Seconds {
   return cacheControl === undefined || cacheControl.revalidate === false ? 3 : cacheControl.revalidate
 }
 
-function lifeOf(value: ResponseValue | null, { cacheControl }: CacheHandlerSetContext): Pick<Entry, 'revalidate' | 'expire'> {
+function lifeOf(
+  value: ResponseValue | null,
+  { cacheControl }: CacheHandlerSetContext,
+): Pick<Entry, 'revalidate' | 'expire'> {
   if (value?.kind === 'FETCH') return { revalidate: value.revalidate, expire: Infinity }
   const revalidate = cacheControl?.revalidate ?? false
-  return { revalidate: revalidate === false ? Infinity : revalidate, expire: cacheControl?.expire ?? Infinity }
+  return {
+    revalidate: revalidate === false ? Infinity : revalidate,
+    expire: cacheControl?.expire ?? Infinity,
+  }
 }
 
 /** Fresh, for a moment: another replica is refreshing the entry. */

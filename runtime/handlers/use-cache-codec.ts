@@ -7,7 +7,10 @@ interface UseCacheDetail {
   stale: JsonNumber
 }
 
-export function packUseCache({ stale }: Pick<UseCacheEntry, 'stale'>, chunks: readonly Uint8Array[]): PackedValue {
+export function packUseCache(
+  { stale }: Pick<UseCacheEntry, 'stale'>,
+  chunks: readonly Uint8Array[],
+): PackedValue {
   const detail: UseCacheDetail = { stale: toJsonNumber(stale) }
   return { detail, chunks }
 }

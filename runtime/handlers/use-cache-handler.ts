@@ -54,20 +54,16 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
     if (fence === undefined) return cache.skip(SCOPE, cacheKey, 'no-fence')
     const bornAt = cache.toServer(entry.timestamp)
     const packed = packUseCache(entry, chunks)
-    await cache.write(
-      SCOPE,
-      cacheKey,
-      {
-        fence,
-        bornAt,
-        modifiedAt: bornAt,
-        retryAt: 0,
-        revalidate: entry.revalidate,
-        expire: entry.expire,
-        tags: [...new Set(entry.tags)],
-        ...packed,
-      },
-    )
+    await cache.write(SCOPE, cacheKey, {
+      fence,
+      bornAt,
+      modifiedAt: bornAt,
+      retryAt: 0,
+      revalidate: entry.revalidate,
+      expire: entry.expire,
+      tags: [...new Set(entry.tags)],
+      ...packed,
+    })
   }
 
   return {

@@ -72,7 +72,15 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     const reply = await run(
       attendScript,
       [names.tags],
-      [String(seen), randomUUID(), String(options.stateTtlMs), boot, String(graceMs * 1000), names.bus, heartbeatPayload(options.publisher, sequence, sentAt)],
+      [
+        String(seen),
+        randomUUID(),
+        String(options.stateTtlMs),
+        boot,
+        String(graceMs * 1000),
+        names.bus,
+        heartbeatPayload(options.publisher, sequence, sentAt),
+      ],
     )
     const [clock, , , time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
     if (clock === undefined || time === undefined) {
@@ -146,7 +154,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       await connected()
       // The entry first: tag state that was read later judges it safely.
       const get: RedisCommand = { key, args: ['GET', key] }
-      const conditional: RedisCommand = { key, args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''] }
+      const conditional: RedisCommand = {
+        key,
+        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''],
+      }
       const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional])
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
         const reply = await run(readEntryScript, [key], [stamp ?? ''])
@@ -176,7 +187,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async renewLeases(leases, ttlMs) {
-      const renewed = leases.map(({ key, token }) => run(renewLeaseScript, [leaseName(key)], [token, String(ttlMs)]))
+      const renewed = leases.map(({ key, token }) =>
+        run(renewLeaseScript, [leaseName(key)], [token, String(ttlMs)]),
+      )
       const replies = await Promise.all(renewed)
       return leases.flatMap(({ key }, index) => (replies[index] === 1 ? [] : [key]))
     },

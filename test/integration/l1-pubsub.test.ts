@@ -2,7 +2,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Driver } from '../../src/options'
 import { localNow } from '../../src/server-time'
 import { type RedisServer, startRedis } from '../support/redis-server'
-import { contentOf, createFleet, DRIVERS, nextEvent, record, type Replica, useCacheEntry } from '../support/replicas'
+import {
+  contentOf,
+  createFleet,
+  DRIVERS,
+  nextEvent,
+  record,
+  type Replica,
+  useCacheEntry,
+} from '../support/replicas'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy'
 
 /** Reads from memory never leave the turn, and a message arrives in the next one. */
@@ -46,7 +54,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('l1-pubsub over %s', (driver) =>
 
   /** Reads until one is answered from memory: the subscription is proven and the entry is held. */
   async function warm(replica: Replica, key = 'k'): Promise<void> {
-    for (let tier = ''; tier !== 'local'; ) {
+    for (let tier = ''; tier !== 'local';) {
       const [seen] = await record('read', () => on(replica).get(key, ['soft']))
       tier = seen?.tier ?? ''
       if (tier !== 'local') await new Promise((resolve) => setTimeout(resolve, 20))
@@ -173,24 +181,30 @@ describe.each(Object.keys(DRIVERS) as Driver[])('l1-pubsub over %s', (driver) =>
 describe.each(Object.keys(DRIVERS) as Driver[])('conditional reads over %s', (driver) => {
   afterEach(() => fleet.stop())
 
-  it.each(['strict', 'l1-pubsub'] as const)('%s: a body that is held is not transferred again', async (preset) => {
-    await redis.command('FLUSHALL')
-    const replica = fleet.start({ url: redis.url, driver, options: { preset } })
-    const other = fleet.start({ url: redis.url, driver, options: { preset: 'strict' } })
-    const handler = other.useCacheHandlers.default
-    await handler.get('k', [])
-    const value = useCacheEntry('x'.repeat(2 * 1024 * 1024), { tags: ['t'] })
-    await handler.set('k', Promise.resolve(value))
-    await replica.useCacheHandlers.default.get('k', [])
-    const output = async () =>
-      Number(/total_net_output_bytes:(\d+)/.exec((await redis.command('INFO', 'stats')) as string)?.[1])
-    const before = await output()
-    const again = await contentOf(await handler.get('k', []))
-    expect(again?.length).toBe(2 * 1024 * 1024)
-    // The INFO reply itself is most of it.
-    expect((await output()) - before).toBeLessThan(1024 * 8)
-    // A changed body is.
-    await replica.useCacheHandlers.default.set('k', Promise.resolve(useCacheEntry('changed', { tags: ['t'] })))
-    expect(await contentOf(await handler.get('k', []))).toBe('changed')
-  })
+  it.each(['strict', 'l1-pubsub'] as const)(
+    '%s: a body that is held is not transferred again',
+    async (preset) => {
+      await redis.command('FLUSHALL')
+      const replica = fleet.start({ url: redis.url, driver, options: { preset } })
+      const other = fleet.start({ url: redis.url, driver, options: { preset: 'strict' } })
+      const handler = other.useCacheHandlers.default
+      await handler.get('k', [])
+      const value = useCacheEntry('x'.repeat(2 * 1024 * 1024), { tags: ['t'] })
+      await handler.set('k', Promise.resolve(value))
+      await replica.useCacheHandlers.default.get('k', [])
+      const output = async () =>
+        Number(/total_net_output_bytes:(\d+)/.exec((await redis.command('INFO', 'stats')) as string)?.[1])
+      const before = await output()
+      const again = await contentOf(await handler.get('k', []))
+      expect(again?.length).toBe(2 * 1024 * 1024)
+      // The INFO reply itself is most of it.
+      expect((await output()) - before).toBeLessThan(1024 * 8)
+      // A changed body is.
+      await replica.useCacheHandlers.default.set(
+        'k',
+        Promise.resolve(useCacheEntry('changed', { tags: ['t'] })),
+      )
+      expect(await contentOf(await handler.get('k', []))).toBe('changed')
+    },
+  )
 })

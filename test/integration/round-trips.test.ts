@@ -63,7 +63,10 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
       await handler.get('k', [])
       const entry = useCacheEntry('content', { tags })
       const write = await cost(() => handler.set('k', Promise.resolve(entry)))
-      expect(write).toEqual({ roundTrips: 1, commands: { evalsha: 1, get: 1, getrange: 1, set: 1, publish: 1 } })
+      expect(write).toEqual({
+        roundTrips: 1,
+        commands: { evalsha: 1, get: 1, getrange: 1, set: 1, publish: 1 },
+      })
 
       const read = await cost(async () =>
         expect(await contentOf(await handler.get('k', ['soft']))).toBe('content'),
@@ -72,7 +75,14 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
 
       const invalidation = await cost(() => handler.updateTags(tags))
       expect(invalidation.roundTrips).toBe(1)
-      expect(invalidation.commands).toEqual({ evalsha: 1, type: 1, hmget: 1, hset: 1 + count, pexpire: 1, publish: 1 })
+      expect(invalidation.commands).toEqual({
+        evalsha: 1,
+        type: 1,
+        hmget: 1,
+        hset: 1 + count,
+        pexpire: 1,
+        publish: 1,
+      })
       expect(await handler.get('k', [])).toBeUndefined()
 
       const miss = await cost(() => handler.get('k', []))

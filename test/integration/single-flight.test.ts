@@ -4,7 +4,15 @@ import { createKeyNames, leaseName } from '../../src/key-names'
 import type { Driver, Preset } from '../../src/options'
 import { localNow } from '../../src/server-time'
 import { type RedisServer, startRedis } from '../support/redis-server'
-import { contentOf, createFleet, DRIVERS, nextEvent, record, type Replica, useCacheEntry } from '../support/replicas'
+import {
+  contentOf,
+  createFleet,
+  DRIVERS,
+  nextEvent,
+  record,
+  type Replica,
+  useCacheEntry,
+} from '../support/replicas'
 
 let redis: RedisServer
 const fleet = createFleet()
@@ -34,7 +42,13 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
     await redis.command('FLUSHALL')
     renders = 0
     replicas = Array.from({ length: 5 }, () => start())
-    await Promise.all(replicas.map((replica) => on(replica).get('warm', []).then(() => release(replica))))
+    await Promise.all(
+      replicas.map((replica) =>
+        on(replica)
+          .get('warm', [])
+          .then(() => release(replica)),
+      ),
+    )
   })
   afterEach(() => fleet.stop())
 
@@ -110,7 +124,10 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
   it('an old entry: one render, and the others serve the old one as fresh for two seconds at most', async () => {
     await on(replicas[0] as Replica).get('k', [])
     const old = useCacheEntry('one', { tags: ['t'], revalidate: 1, timestamp: localNow() - 1 })
-    await on(replicas[0] as Replica).set('k', Promise.resolve({ ...old, timestamp: localNow(), revalidate: 0.05 }))
+    await on(replicas[0] as Replica).set(
+      'k',
+      Promise.resolve({ ...old, timestamp: localNow(), revalidate: 0.05 }),
+    )
     await new Promise((resolve) => setTimeout(resolve, 80))
     const leader = await on(replicas[1] as Replica).get('k', [])
     expect(leader?.revalidate).toBe(0.05)

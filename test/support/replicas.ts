@@ -39,7 +39,13 @@ export interface ReplicaOptions {
 export type Replica = Runtime & InvalidationForwarder
 
 /** One replica's runtime with connections of its own: what the router builds in a server process. */
-export function startReplica({ url, driver, namespace = 'build-1', options = {}, tuning }: ReplicaOptions): Replica {
+export function startReplica({
+  url,
+  driver,
+  namespace = 'build-1',
+  options = {},
+  tuning,
+}: ReplicaOptions): Replica {
   const config: RuntimeConfig = {
     options: { ...TEST_OPTIONS, driver, ...options },
     backend: 'redis',
