@@ -18,7 +18,7 @@ import type { Emit, SkipReason } from '../telemetry'
 import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
 import type { Invalidator } from './invalidator'
 import type { LocalEntries } from './local-entries'
-import type { SingleFlight } from './single-flight'
+import type { SingleFlight, Watch } from './single-flight'
 
 export interface CacheReadOptions extends ReadOptions {
   /**
@@ -103,7 +103,7 @@ export class Cache {
     if (dedupedByNext && flight.leads(key)) return first
     const startedAt = localNow()
     const deadline = startedAt + flight.waitMs
-    const watch = flight.watch(key)
+    let watch: Watch | undefined
     try {
       let read = first
       for (;;) {
@@ -127,6 +127,11 @@ export class Cache {
           this.waited(key, 'gave-up', startedAt)
           return read
         }
+        if (watch === undefined) {
+          watch = flight.watch(key)
+          // What happened before we listened shows in another claim.
+          continue
+        }
         await watch.woken(Math.min(leftMs, Math.max(claim.livesMs, 1) + 5))
         read = await this.judgedRead(key, options)
         if (!wantsGeneration(read)) {
@@ -135,7 +140,7 @@ export class Cache {
         }
       }
     } finally {
-      watch.end()
+      watch?.end()
     }
   }
 
