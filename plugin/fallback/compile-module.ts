@@ -9,6 +9,9 @@ type Jiti = ReturnType<typeof createJiti>
 // Where the compiler is told that the file is: what it makes of `import.meta` is recognised by this, and no
 // path of the build machine gets into the output.
 const STAND_IN = '/__ndc_fallback__'
+const OWN_URL = 'require("node:url").pathToFileURL(__filename).href'
+const PATH_OF_OWN_URL =
+  /\(0, [\w$]+\.fileURLToPath\)\(require\("node:url"\)\.pathToFileURL\(__filename\)\.href\)/g
 
 function failed(file: string, problem: string): DistributedCacheError {
   return new DistributedCacheError(
@@ -35,12 +38,11 @@ export function compileModule(jiti: Jiti, file: string): string {
     jsx: extension.endsWith('x'),
   })
   const compiled = code
-    .replaceAll(
-      `"file://${STAND_IN}/module${extension}"`,
-      'require("node:url").pathToFileURL(__filename).href',
-    )
+    .replaceAll(`"file://${STAND_IN}/module${extension}"`, OWN_URL)
     .replaceAll(`"${STAND_IN}/module${extension}"`, '__filename')
     .replaceAll(`"${STAND_IN}"`, '__dirname')
+    // The same, in a form that the tracer of Next 16.2 follows to the assets beside the module.
+    .replace(PATH_OF_OWN_URL, '__filename')
     .replace(/\bjitiImport\((["'])([^"'\n]+)\1\)/g, 'Promise.resolve().then(() => require($1$2$1))')
     .replace(/\bjitiImport\(/g, '((id) => import(id))(')
   const problem =

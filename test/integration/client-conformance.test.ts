@@ -269,9 +269,7 @@ describe.each([
       frozen.freeze()
       await expect(client.send([command('PING')])).rejects.toMatchObject({ code: 'TIMEOUT' })
       // A frozen server still accepts connections: it has to fail at the greeting, too.
-      await vi.waitFor(() => expect(events.filter(({ type }) => type === 'end').length).toBeGreaterThan(1), {
-        timeout: ENOUGH_MS,
-      })
+      await eventually(() => expect(events.filter(({ type }) => type === 'end').length).toBeGreaterThan(1))
       frozen.unfreeze()
       await client.waitUntilReady(ENOUGH_MS)
       await expect(client.send([command('ECHO', 'x')], ENOUGH_MS)).resolves.toEqual([Buffer.from('x')])
@@ -290,13 +288,10 @@ describe.each([
       }
       for (let count = 0; count < 4; count++) send()
       expect(await Promise.all(timeouts)).toEqual(Array(4).fill('TIMEOUT'))
-      await vi.waitFor(
-        () => {
-          collectGarbage()
-          expect(payloads.filter((payload) => payload.deref() !== undefined)).toEqual([])
-        },
-        { timeout: ENOUGH_MS },
-      )
+      await eventually(() => {
+        collectGarbage()
+        expect(payloads.filter((payload) => payload.deref() !== undefined)).toEqual([])
+      })
     })
 
     it('refuses more when too much waits for a reply', async () => {
@@ -562,7 +557,7 @@ describe.each([
       await Promise.all([client.close(), connecting.close()])
       // Connections are accepted in order: once this one is, none of the others can still arrive.
       await (await openReady({ url: proxy.url })).close()
-      await vi.waitFor(() => expect(proxy.open).toBe(0), { timeout: ENOUGH_MS })
+      await eventually(() => expect(proxy.open).toBe(0))
       const states: unknown[] = []
       await client
         .subscribe(
@@ -618,7 +613,7 @@ describe.each([
         command('PUBLISH', 'third', 'nobody listens'),
       ])
       expect(replies).toEqual([1, 1, 1, 1, 0])
-      await vi.waitFor(() => expect([...first.messages, ...second.messages]).toHaveLength(4))
+      await eventually(() => expect([...first.messages, ...second.messages]).toHaveLength(4))
       expect(first.messages).toEqual([everyByte, Buffer.from('last')])
       expect(second.messages).toEqual([Buffer.alloc(0), Buffer.from('last')])
     })
@@ -631,7 +626,7 @@ describe.each([
         await subscription.until(false)
         await subscription.until(true)
         await client.send([command('PUBLISH', 'channel', String(round))])
-        await vi.waitFor(() => expect(subscription.messages.map(String).at(-1)).toBe(String(round)))
+        await eventually(() => expect(subscription.messages.map(String).at(-1)).toBe(String(round)))
       }
       expect(client.ready).toBe(true)
       expect(subscription.messages).toHaveLength(2)
@@ -663,9 +658,9 @@ describe.each([
       await client.waitUntilReady(ENOUGH_MS)
       proxy.resetCounters()
       // Two questions whether anybody is there, and their answers.
-      await vi.waitFor(() => expect(proxy.roundTrips).toBeGreaterThanOrEqual(2), { timeout: ENOUGH_MS })
+      await eventually(() => expect(proxy.roundTrips).toBeGreaterThanOrEqual(2))
       await server.command('PUBLISH', 'channel', 'still here')
-      await vi.waitFor(() => expect(subscription.messages.map(String)).toEqual(['still here']))
+      await eventually(() => expect(subscription.messages.map(String)).toEqual(['still here']))
       expect(subscription.states).toEqual([true])
       expect(proxy.connections).toBe(0)
     })
@@ -690,13 +685,13 @@ describe.each([
       await first.close()
       await first.close()
       await client.send([command('PUBLISH', 'channel', 'x')])
-      await vi.waitFor(() => expect(second.messages.map(String)).toEqual(['x']))
+      await eventually(() => expect(second.messages.map(String)).toEqual(['x']))
       expect(first.messages).toEqual([])
       await second.close()
-      await vi.waitFor(() => expect(proxy.open).toBe(1))
+      await eventually(() => expect(proxy.open).toBe(1))
       const third = await subscribed(client, 'channel')
       await client.send([command('PUBLISH', 'channel', 'y')])
-      await vi.waitFor(() => expect(third.messages.map(String)).toEqual(['y']))
+      await eventually(() => expect(third.messages.map(String)).toEqual(['y']))
       expect(second.messages).toHaveLength(1)
     })
   })
@@ -762,6 +757,11 @@ async function subscribed(client: RedisClient, channel: string): Promise<TestSub
   const subscription = subscribe(client, channel)
   await subscription.until(true)
   return subscription
+}
+
+/** For what happens elsewhere and announces itself nowhere. */
+function eventually(assertion: () => void): Promise<void> {
+  return vi.waitFor(assertion, { timeout: ENOUGH_MS })
 }
 
 function block(ms: number): void {
