@@ -21,7 +21,7 @@ local head = redis.pcall('GETRANGE', KEYS[2], 0, ${HEAD_BYTES - 1})
 if type(head) == 'string' and head ~= ARGV[3] then return { 'changed', 0 } end
 local holder = redis.call('GET', KEYS[1])
 if holder then return { holder, redis.call('PTTL', KEYS[1]) } end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('PSETEX', KEYS[1], ARGV[2], ARGV[1])
 return { ARGV[1], tonumber(ARGV[2]) }
 `,
 })

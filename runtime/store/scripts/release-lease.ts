@@ -19,7 +19,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '0' then
   redis.call('DEL', KEYS[1])
 else
-  redis.call('SET', KEYS[1], '-', 'PX', ARGV[2])
+  redis.call('PSETEX', KEYS[1], ARGV[2], '-')
 end
 redis.call('PUBLISH', ARGV[3], 'release ' .. ARGV[4])
 return 1
