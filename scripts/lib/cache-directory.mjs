@@ -10,7 +10,7 @@ import { join, relative, sep } from 'node:path'
 export const cacheDirectory =
   process.env.NDC_CACHE_DIR ?? join(tmpdir(), `next-distributed-cache-${userInfo().uid}`)
 
-const KEEP_UNUSED_MS = 3 * 60 * 60_000
+const KEEP_UNUSED_MS = 60 * 60_000
 const READY = '.ready.json'
 
 /** Files below `directory`, sorted, as paths with forward slashes; `skip` sees each name. */
@@ -39,7 +39,7 @@ export async function hashOf(data, directory, files = []) {
 
 /**
  * Makes `<kind>/<name>-<hash>` once: later calls, and concurrent ones in other processes, get what the
- * first one made. Relatives of the same name that nobody has used for hours are removed.
+ * first one made. Relatives of the same name that nobody has used for an hour are removed.
  *
  * @template T
  * @param {(directory: string) => Promise<T>} make fills the empty directory; its plain result is kept

@@ -62,7 +62,7 @@ export async function prepareApp(choice = {}) {
     wanted.variant,
     wanted.bundler,
     wanted.manager,
-    wanted.next.replace(/[^\w.]/g, ''),
+    wanted.next.replace(/^~(\d+\.\d+)\.\d+$/, '$1.x').replace(/[^\w.]/g, ''),
     wanted.stock ? 'stock' : wanted.driver,
   ].join('-')
   const files = await listFiles(example, isGenerated)

@@ -286,6 +286,8 @@ describe('stock handlers', () => {
        const handler = new CacheHandler(${context})
        await handler.set('key', ${fetchEntry}, { fetchCache: true, tags: ['t'] })
        const hit = await new CacheHandler(${context}).get('key', { kind: 'FETCH', tags: ['t'], softTags: [] })
+       // Next does not see an invalidation in the millisecond of the write.
+       await new Promise((resolve) => setTimeout(resolve, 5))
        await handler.revalidateTag(['t'])
        const miss = await handler.get('key', { kind: 'FETCH', tags: ['t'], softTags: [] })
        return [handler instanceof Stock, hit?.value.data.url, miss, useCacheDefault === useCacheRemote]`,

@@ -125,14 +125,19 @@ export function createOrigin() {
     },
   }
 
-  return async (request, response) => {
-    const url = new URL(request.url, 'http://origin')
+  const answer = async ({ method, url: path }) => {
+    const url = new URL(path, 'http://origin')
     const [, resource, id = '', verb] = url.pathname.split('/').map(decodeURIComponent)
-    const route = routes[`${request.method} /${resource}`]
+    const route = routes[`${method} /${resource}`]
+    return route ? route(id, url, verb) : { status: 404, body: { error: 'no such route' } }
+  }
+
+  return async (request, response) => {
     request.resume()
-    const { status = 200, body } = route
-      ? await route(id, url, verb)
-      : { status: 404, body: { error: 'no such route' } }
+    const { status = 200, body } = await answer(request).catch((error) => ({
+      status: 400,
+      body: { error: error.message },
+    }))
     response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
     response.end(JSON.stringify(body))
   }
