@@ -28,8 +28,20 @@ export function generateRouter(plan: RouterPlan): { router: string; closure: Clo
   return { router, closure }
 }
 
-/** The same, into the output of a build, and from there into standalone. */
-export async function generateRouterForBuild(plan: RouterPlan, distDir: string, root: string): Promise<void> {
+/**
+ * The same, into the output of a build, and from there into standalone. Beside the router, which is the same in
+ * every build, stands when this build began: what it prerenders knows of no invalidation after that.
+ *
+ * @param startedAt [ms]
+ */
+export async function generateRouterForBuild(
+  plan: RouterPlan,
+  distDir: string,
+  root: string,
+  startedAt: number,
+): Promise<void> {
   const { router, closure } = generateRouter(plan)
-  addToTrace(distDir, [router, ...(await traceClosure(closure, plan.projectDirectory, root))])
+  const build = join(plan.directory, 'build.json')
+  writeIfChanged(build, `${JSON.stringify({ startedAt })}\n`)
+  addToTrace(distDir, [router, build, ...(await traceClosure(closure, plan.projectDirectory, root))])
 }

@@ -15,6 +15,8 @@ import { defaultKeyPrefix, findNextVersion, findProjectDirectory, inferTracingRo
 import { checkInsideRoot, checkNextVersion, findDriver, missingDriver } from './requirements'
 
 const ROUTER_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_ROUTER'
+/** Tells the processes of a build when its first one began [ms]. */
+const STARTED_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_BUILD_STARTED'
 /** What Next uses when `cacheMaxMemorySize` is not configured. */
 const DEFAULT_MEMORY_BYTES = 50 * 1024 * 1024
 
@@ -61,11 +63,17 @@ function setRouter(directory: string): void {
   process.env[ROUTER_VARIABLE] = join(directory, 'router.cjs')
 }
 
+/** Earlier than anything that the build may have read; too early only costs a refresh. */
+function buildStartedAt(): number {
+  process.env[STARTED_VARIABLE] ??= String(Math.floor(performance.timeOrigin))
+  return Number(process.env[STARTED_VARIABLE])
+}
+
 async function afterCompile(evaluation: Evaluation, { projectDir, distDir }: CompiledBuild): Promise<void> {
   const directory = join(distDir, GENERATED_DIRECTORY)
   const plan = routerPlan(evaluation, projectDir, directory)
   const root = tracingRoot(evaluation.config, projectDir) ?? projectDir
-  await loadGenerator().generateRouterForBuild(plan, distDir, root)
+  await loadGenerator().generateRouterForBuild(plan, distDir, root, buildStartedAt())
   setRouter(directory)
 }
 
@@ -77,6 +85,7 @@ function prepareProcess(evaluation: Evaluation): void {
   const directory = join(distDir, phase === 'dev' ? 'cache' : '', GENERATED_DIRECTORY)
   if (phase === 'unknown') return
   if (phase === 'build' || phase === 'dev') {
+    if (phase === 'build') buildStartedAt()
     checkInsideRoot(tracingRoot(config, projectDirectory))
     // Now rather than after compiling, so that a mistake does not cost a build.
     const plan = routerPlan(evaluation, projectDirectory, directory)

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { DistributedCacheError, messageOf } from '../src/errors'
 import { createKeyNames, type KeyNames } from '../src/key-names'
 import type { Bytes, Milliseconds } from '../src/units'
+import { BuildOutput } from './build-output/build-output'
 import { Bus } from './bus/bus'
+import { BuildTier } from './cache/build-tier'
 import { Cache } from './cache/cache'
 import { EntryReader } from './cache/entry-reader'
 import { Invalidator } from './cache/invalidator'
@@ -84,7 +86,9 @@ export function createRuntime(
   const shared = { names, options: config.options, invalidator, emit, log }
   const maxEntryBytes = config.options.maxEntryBytes
   const reader = new EntryReader({ store, local, view, bus: servingBus, maxEntryBytes, emit })
-  const cache = new Cache({ ...shared, store, reader, local, flight })
+  const { buildStartedAt: startedAt, options } = config
+  const build = client && startedAt !== undefined ? new BuildTier({ store, startedAt, options }) : undefined
+  const cache = new Cache({ ...shared, store, reader, local, flight, build })
   const sharedHandler = createUseCacheHandler(cache)
   // One object for both kinds: Next then announces every invalidation once, not twice.
   const localHandler =
@@ -105,7 +109,7 @@ export function createRuntime(
   }
 
   return {
-    CacheHandler: createCacheHandlerClass(cache),
+    CacheHandler: createCacheHandlerClass(cache, new BuildOutput()),
     useCacheHandlers: { default: localHandler, remote: sharedHandler },
     invalidate: (tags, durations) => cache.invalidate(tags, windowSecondsOf(durations)),
     async close() {

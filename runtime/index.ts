@@ -14,6 +14,8 @@ export interface RuntimeConfig {
   readonly namespace: string
   /** One line per cache operation on the console. */
   readonly debug: boolean
+  /** When `next build` began [ms]; undefined: not known, and nothing is served from its output. */
+  readonly buildStartedAt?: number | undefined
   /** Adapter of the installed driver; required for the `redis` backend. */
   readonly createClient: CreateClient | undefined
 }

@@ -7,7 +7,7 @@ import type { Bytes, Milliseconds } from '../src/units'
 /** Why a write stored nothing. */
 export type SkipReason = 'no-fence' | 'expire-0' | 'too-large' | 'stream-error' | 'unavailable' | 'bad-value'
 
-export type Tier = 'local' | 'unchanged' | 'store' | 'none'
+export type Tier = 'local' | 'unchanged' | 'store' | 'build' | 'none'
 
 /**
  * What the runtime reports, by event name. Each is published on the `node:diagnostics_channel` named
@@ -20,7 +20,7 @@ export interface TelemetryEvents {
     scope: EntryScope
     key: string
     result: 'hit' | 'miss'
-    /** local: no round trip; unchanged: the body was not transferred; store: it was; none: no answer */
+    /** local: no round trip; unchanged: the body was not transferred; store: it was; build: prerendered; none: no answer */
     tier: Tier
     verdict: Verdict | undefined
     /** An old entry was served as if fresh, because another replica is refreshing it. */

@@ -53,7 +53,7 @@ const layers = {
   // The door, and the one file that puts together everything below it.
   door: {
     contains: (path) => ['runtime', 'runtime/index', 'runtime/create-runtime'].includes(path),
-    imports: ['handlers', 'cache', 'memory', 'bus', 'store', 'clients', 'shared', 'src'],
+    imports: ['handlers', 'cache', 'buildOutput', 'memory', 'bus', 'store', 'clients', 'shared', 'src'],
     builtins: 'any',
     packages: [],
   },
@@ -67,7 +67,7 @@ const layers = {
   handlers: {
     contains: below('runtime/handlers'),
     imports: ['cache', 'shared', 'src'],
-    types: ['memory', 'bus', 'store', 'clients'],
+    types: ['buildOutput', 'memory', 'bus', 'store', 'clients'],
     builtins: 'any',
     packages: ['next'],
   },
@@ -75,6 +75,13 @@ const layers = {
     contains: below('runtime/cache'),
     imports: ['memory', 'bus', 'store', 'shared', 'src'],
     types: ['clients'],
+    builtins: 'any',
+    packages: [],
+  },
+  // The files of the build, for the handlers to translate.
+  buildOutput: {
+    contains: below('runtime/build-output'),
+    imports: ['shared', 'src'],
     builtins: 'any',
     packages: [],
   },
@@ -180,7 +187,7 @@ function allowance(name) {
   return allowed.length === 0 ? 'It imports nothing.' : `It may import: ${allowed.join(', ')}.`
 }
 
-const asynchronousRuntime = ['handlers', 'cache', 'memory', 'bus', 'store', 'clients']
+const asynchronousRuntime = ['handlers', 'cache', 'buildOutput', 'memory', 'bus', 'store', 'clients']
 
 /** True for files that run while a request waits: no synchronous file system calls there. */
 export function servesRequests(path) {

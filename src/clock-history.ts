@@ -39,6 +39,11 @@ export class ClockHistory {
     return this.observations[low - 1]?.clock
   }
 
+  /** The first clock observed; 0: none yet. */
+  get first(): Clock {
+    return this.observations[0]?.clock ?? 0
+  }
+
   /** The newest clock observed; 0: none yet. */
   get latest(): Clock {
     return this.observations.at(-1)?.clock ?? 0

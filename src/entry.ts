@@ -19,6 +19,8 @@ export interface Entry {
    * refresh. 0: none failed.
    */
   readonly retryAt: ServerMicros
+  /** Prerendered by the build: judged by `judgePrerendered`. */
+  readonly fromBuild?: boolean | undefined
   /** Age from which it wants a refresh; Infinity: never. */
   readonly revalidate: Seconds
   /** Age from which it must not be served; Infinity: never. */
@@ -40,6 +42,7 @@ export type NewEntry = Omit<Entry, 'detail' | 'body' | 'stamp'> & PackedValue
 interface Metadata {
   t: readonly string[]
   q?: ServerMicros
+  b?: 1
   r: JsonNumber
   e: JsonNumber
   d: object
@@ -63,6 +66,7 @@ export async function encodeEntry(
     d: entry.detail,
   }
   if (entry.retryAt > 0) meta.q = entry.retryAt
+  if (entry.fromBuild) meta.b = 1
   const rawBytes = bytesOf(entry.chunks)
   const { fence, bornAt, modifiedAt } = entry
   if (compression.codec !== 'none' && rawBytes >= compression.thresholdBytes) {
@@ -106,6 +110,7 @@ export async function decodeEntry(bytes: Buffer, maxBytes: Bytes): Promise<Entry
     modifiedAt,
     tags: tags as string[],
     retryAt,
+    ...(meta.b === 1 && { fromBuild: true }),
     revalidate,
     expire,
     detail,

@@ -28,6 +28,8 @@ export interface Store {
   readTags(tags: readonly string[]): Promise<TagView>
   /** Stores the record unless a newer one is there; ends the lease that the token stands for. */
   write(key: string, record: Buffer, ttlMs: Milliseconds, token?: string): Promise<WriteOutcome>
+  /** Stores the record only where there is none. */
+  add(key: string, record: Buffer, ttlMs: Milliseconds): Promise<WriteOutcome>
   /** Claims the lease of an entry, or tells who has it. */
   claimLease(key: string, token: string, ttlMs: Milliseconds, stamp: Buffer): Promise<LeaseState>
   /** Prolongs leases; resolves with those that are no longer the holder's. */
@@ -45,6 +47,8 @@ export interface Store {
   catchUp(seen: Clock, tags: readonly string[]): Promise<TagView>
   /** The fence of a generation that began at `time`; undefined when nothing was known by then. */
   fenceAt(time: LocalMillis): Clock | undefined
+  /** The first clock observed; 0: none yet. A floor above it was raised while this process lived. */
+  readonly firstClock: Clock
   /** The newest clock observed; 0: none yet. */
   readonly latestClock: Clock
   /** The bus told a clock up to which this process's knowledge is complete. */

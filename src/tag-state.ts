@@ -123,3 +123,22 @@ export function judge(view: TagView, fence: Clock, tags: Iterable<string>, now: 
   }
   return verdict
 }
+
+/**
+ * What the tag state says about a page that the build prerendered. A state that is younger than the build knows
+ * nothing of the time between: such a page is stale, served while one replica refreshes it. But when the state
+ * was lost while this process lived, what was lost may have been an acknowledged invalidation of the page.
+ *
+ * @param knownSince the first clock that this process observed
+ */
+export function judgePrerendered(
+  view: TagView,
+  fence: Clock,
+  tags: Iterable<string>,
+  now: ServerMicros,
+  knownSince: Clock,
+): Verdict {
+  if (view.floor > knownSince) return 'expired'
+  const verdict = judge({ ...view, floor: 0 }, fence, tags, now)
+  return verdict === 'fresh' && fence < view.floor ? 'stale' : verdict
+}

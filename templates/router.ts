@@ -52,6 +52,18 @@ function findNamespace(
   throw new Error('neither a deployment id nor a BUILD_ID file tells this deployment from others')
 }
 
+/** When `next build` began, as it wrote down beside this file [ms]. */
+function findBuildStart(host: RouterHost): number | undefined {
+  try {
+    const { startedAt } = JSON.parse(host.readText(`${__dirname}/build.json`) ?? '{}') as {
+      startedAt?: unknown
+    }
+    return typeof startedAt === 'number' && startedAt > 0 ? startedAt : undefined
+  } catch {
+    return undefined
+  }
+}
+
 function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnvironment']>): RuntimeConfig {
   const { topology, preset, url, debug } = environment
   if (topology !== 'single') throw new Error(`DISTRIBUTED_CACHE_TOPOLOGY=${topology} is not supported yet`)
@@ -61,6 +73,7 @@ function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnv
     url,
     namespace: host.encodeNamespace(findNamespace(host, environment.namespace)[0]),
     debug,
+    buildStartedAt: findBuildStart(host),
     createClient: host.loadClient().createClient,
   }
 }

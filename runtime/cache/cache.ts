@@ -1,4 +1,4 @@
-import { decodeEntry, encodeEntry, type NewEntry } from '../../src/entry'
+import { decodeEntry, encodeEntry, type Entry, type NewEntry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
 import type { EntryScope, KeyNames } from '../../src/key-names'
 import type { ResolvedOptions } from '../../src/options'
@@ -15,12 +15,15 @@ import {
 } from '../../src/units'
 import type { Logger } from '../logger'
 import type { Emit, SkipReason } from '../telemetry'
+import type { BuildTier, LoadPrerendered } from './build-tier'
 import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
 import type { Invalidator } from './invalidator'
 import type { LocalEntries } from './local-entries'
 import type { SingleFlight, Watch } from './single-flight'
 
-export interface CacheReadOptions extends ReadOptions {
+export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
+  /** What the build prerendered under this key. */
+  readonly prerendered?: LoadPrerendered | undefined
   /**
    * Whether an old value may be handed out as fresh for a moment while another replica refreshes it. False
    * where it would be persisted without its short life.
@@ -44,6 +47,8 @@ export interface CacheOptions {
   readonly invalidator: Invalidator
   /** Undefined: every reader of a cold or stale entry generates. */
   readonly flight: SingleFlight | undefined
+  /** Undefined: the build left nothing that could be judged. */
+  readonly build?: BuildTier | undefined
   readonly emit: Emit
   readonly log: Logger
 }
@@ -81,13 +86,33 @@ export class Cache {
   }
 
   private async judgedRead(key: string, options: CacheReadOptions): Promise<JudgedRead> {
-    const { invalidator, reader } = this.parts
+    const { invalidator, reader, build } = this.parts
     if (invalidator.behind) {
       await invalidator.flush()
       // What this process promised to invalidate is not in the store yet: it has nothing to say.
       if (invalidator.behind) return NO_ANSWER
     }
-    return reader.read(key, options)
+    const { prerendered } = options
+    if (build === undefined || prerendered === undefined) return reader.read(key, options)
+    const read = await reader.read(key, {
+      ...options,
+      insteadOfNone: (clock) => build.find(key, prerendered, clock),
+    })
+    build.learn(key, read)
+    if (read.tier === 'build' && read.entry !== undefined && !wantsGeneration(read))
+      void this.storePrerendered(build, key, read.entry)
+    return read
+  }
+
+  /** Nobody waits for it. */
+  private async storePrerendered(build: BuildTier, key: string, entry: Entry): Promise<void> {
+    const startedAt = localNow()
+    try {
+      const stored = await build.store(key, entry)
+      if (stored) this.parts.emit('write', { scope: 'response', key, ...stored, ms: localNow() - startedAt })
+    } catch (error) {
+      this.parts.emit('unavailable', { what: 'A write', message: messageOf(error) })
+    }
   }
 
   /** Decides who generates. Everybody else gets the old entry at once, or waits for the new one, bounded. */
@@ -152,7 +177,7 @@ export class Cache {
   async write(scope: EntryScope, cacheKey: string, entry: NewEntry): Promise<void> {
     const startedAt = localNow()
     const key = this.parts.names.entry(scope, cacheKey)
-    const { store, options, reader, local, flight, emit } = this.parts
+    const { store, options, reader, local, flight, build, emit } = this.parts
     const proof = local.begin(key)
     try {
       const record = await encodeEntry(entry, options.compression)
@@ -163,6 +188,7 @@ export class Cache {
       const stored = await decodeEntry(record, options.maxEntryBytes)
       if (outcome === 'stored' && typeof stored !== 'string') local.keep(key, stored, proof)
       flight?.stored(key)
+      if (scope === 'response' && !entry.fromBuild) build?.spend(key)
       emit('write', { scope, key, outcome, bytes: record.length, ms: localNow() - startedAt })
     } catch (error) {
       this.skip(scope, cacheKey, 'unavailable')

@@ -2,7 +2,7 @@ import { decodeEntry, type Entry, judgeAge } from '../../src/entry'
 import { localNow } from '../../src/server-time'
 import { HEAD_BYTES } from '../../src/record'
 import type { Store } from '../../src/store'
-import { judge, type TagView, type Verdict } from '../../src/tag-state'
+import { judge, judgePrerendered, type TagView, type Verdict } from '../../src/tag-state'
 import type { Bytes, Clock, Seconds, ServerMicros } from '../../src/units'
 import type { Bus } from '../bus/bus'
 import type { Emit, Tier } from '../telemetry'
@@ -17,6 +17,8 @@ export interface ReadOptions {
   readonly expiringTags?: readonly string[]
   /** The reader's own idea of when the entry wants a refresh. */
   readonly revalidate?: Seconds | undefined
+  /** What to judge where the store has no record, given the clock that it told. */
+  readonly insteadOfNone?: ((clock: Clock) => Promise<Entry | undefined>) | undefined
 }
 
 export interface JudgedRead {
@@ -95,13 +97,18 @@ export class EntryReader {
     try {
       let { bytes, view } = await store.read(key, [...asked], held?.stamp)
       if (bytes === null) local.drop(key)
-      const entry = bytes === 'unchanged' ? held : await this.decode(key, bytes)
+      let entry = bytes === 'unchanged' ? held : await this.decode(key, bytes)
       const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
       const miss: JudgedRead = {
         ...NO_ANSWER,
         clock: view.clock,
         tier: 'store',
         stamp: stamp ?? NO_RECORD_FOUND,
+      }
+      let tier: Tier = bytes === 'unchanged' ? 'unchanged' : 'store'
+      if (bytes === null && options.insteadOfNone !== undefined) {
+        entry = await options.insteadOfNone(view.clock)
+        tier = 'build'
       }
       if (entry === undefined) return miss
       this.memo.set(key, entry.tags)
@@ -116,8 +123,9 @@ export class EntryReader {
         }
         view = await store.catchUp(entry.fence, [...asked])
       }
-      const read = this.judged(entry, view, options, bytes === 'unchanged' ? 'unchanged' : 'store')
-      if (this.learn(view, asked) && read.entry !== undefined) local.keep(key, entry, proof)
+      const read = this.judged(entry, view, options, tier)
+      if (this.learn(view, asked) && read.entry !== undefined && tier !== 'build')
+        local.keep(key, entry, proof)
       return read
     } finally {
       local.end(key, proof)
@@ -141,9 +149,13 @@ export class EntryReader {
   }
 
   private judged(entry: Entry, view: TagView, options: ReadOptions, tier: Tier): JudgedRead {
-    const now = this.parts.store.toServer(localNow())
+    const { store } = this.parts
+    const now = store.toServer(localNow())
     const age = judgeAge(entry, now, options.revalidate)
-    let verdict = judge(view, entry.fence, [...entry.tags, ...(options.tags ?? [])], now)
+    const tags = [...entry.tags, ...(options.tags ?? [])]
+    let verdict = entry.fromBuild
+      ? judgePrerendered(view, entry.fence, tags, now, store.firstClock)
+      : judge(view, entry.fence, tags, now)
     if (judge(view, entry.fence, options.expiringTags ?? [], now) === 'expired') verdict = 'expired'
     if (verdict === 'stale' && entry.retryAt > now) verdict = 'fresh'
     return {

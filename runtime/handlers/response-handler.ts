@@ -1,7 +1,9 @@
 import type { Entry } from '../../src/entry'
+import type { BuildOutput } from '../build-output/build-output'
 import type { EntryScope } from '../../src/key-names'
 import { localNow } from '../../src/server-time'
 import type { Clock, LocalMillis, Seconds } from '../../src/units'
+import type { Prerendered } from '../cache/build-tier'
 import type { Cache } from '../cache/cache'
 import type {
   CacheControl,
@@ -28,9 +30,10 @@ import { windowSecondsOf } from './tag-durations'
  */
 export function createCacheHandlerClass(
   cache: Cache,
+  buildOutput?: BuildOutput,
   abilities: NextAbilities = abilitiesOf(installedNextVersion()),
 ): CacheHandlerClass {
-  const markStale = createMarkStale()
+  const markStale = createMarkStale(abilities)
   /** Where values that were handed out came from: a failed refresh writes the same object back. */
   const origins = new WeakMap<ResponseValue, Entry>()
 
@@ -39,7 +42,7 @@ export function createCacheHandlerClass(
     /** What the oldest `get` of a key in this request knew: the fence of what is set under it later. */
     private readonly reads = new Map<string, { fence: Clock | undefined; at: LocalMillis }>()
 
-    constructor(_context: CacheHandlerContext) {}
+    constructor(private readonly context: CacheHandlerContext) {}
 
     async get(cacheKey: string, context: CacheHandlerGetContext): Promise<CacheHandlerValue | null> {
       const scope = scopeOf(context.kind)
@@ -52,6 +55,7 @@ export function createCacheHandlerClass(
         // What a page keeps of a fetch does not carry the short life of a mask.
         maskable: !isFetch || isConsumerRequest(),
         dedupedByNext: !isFetch,
+        prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
       })
       const { entry, verdict, clock, maskSeconds } = read
       if (!this.reads.has(cacheKey)) this.reads.set(cacheKey, { fence: clock ?? cache.fenceAt(at), at })
@@ -70,6 +74,21 @@ export function createCacheHandlerClass(
             : response
       if (answer.value !== null) origins.set(answer.value, entry)
       return answer
+    }
+
+    private async prerendered(
+      cacheKey: string,
+      context: CacheHandlerGetContext,
+    ): Promise<Prerendered | undefined> {
+      const response = await buildOutput?.read(this.context, cacheKey, context)
+      if (response === undefined) return undefined
+      const { value, cacheControl, modifiedAt } = response
+      return {
+        ...packResponse(value, cacheControl),
+        ...lifeOf(value, { cacheControl }),
+        tags: responseTags(value),
+        modifiedAt,
+      }
     }
 
     /** The same value, dressed so that Next serves it once more and refreshes it. */
@@ -102,7 +121,12 @@ export function createCacheHandlerClass(
       const age =
         origin === undefined
           ? { fence, bornAt: cache.toServer(at), retryAt: 0 }
-          : { fence: origin.fence, bornAt: origin.bornAt, retryAt: now + retrySeconds(context) * 1_000_000 }
+          : {
+              fence: origin.fence,
+              bornAt: origin.bornAt,
+              fromBuild: origin.fromBuild,
+              retryAt: now + retrySeconds(context) * 1_000_000,
+            }
       await cache.write(scope, cacheKey, {
         ...age,
         ...lifeOf(clean, context),

@@ -1,4 +1,5 @@
 import type { CacheHandlerValue, ResponseValue } from './next-types'
+import type { NextAbilities } from './next-version'
 
 /** The header in which a response carries its tags. Next removes it before it answers. */
 export const TAGS_HEADER = 'x-next-cache-tags'
@@ -22,8 +23,14 @@ interface TagsManifestModule {
 type StaleResponse = Pick<CacheHandlerValue, 'value' | 'lastModified' | 'cacheControl'>
 export type MarkStale = (response: StaleResponse, now: number) => StaleResponse
 
-export function createMarkStale(loadManifest: () => TagsManifestModule = requireManifest): MarkStale {
-  return isManifestUsable(loadManifest) ? addMark : shortenLife
+export function createMarkStale(
+  abilities: Pick<NextAbilities, 'honoursCacheControl'>,
+  loadManifest: () => TagsManifestModule = requireManifest,
+): MarkStale {
+  const endLife = abilities.honoursCacheControl ? shortenLife : outliveLife
+  if (!isManifestUsable(loadManifest)) return endLife
+  // Of the Pages Router Next knows no tags.
+  return (response, now) => (response.value?.kind === 'PAGES' ? endLife(response, now) : addMark(response))
 }
 
 function requireManifest(): TagsManifestModule {
@@ -54,6 +61,15 @@ function addMark(response: StaleResponse): StaleResponse {
 /** The public way, from Next 16.4 on: a life that has just ended. Costs the true age in the answer. */
 function shortenLife(response: StaleResponse, now: number): StaleResponse {
   return { ...response, lastModified: now - 2_000, cacheControl: { ...response.cacheControl, revalidate: 1 } }
+}
+
+/** Before 16.4: older than the life that this process remembers. A life without end leaves only to render first. */
+function outliveLife(response: StaleResponse, now: number): StaleResponse {
+  const { revalidate } = response.cacheControl ?? {}
+  return {
+    ...response,
+    lastModified: typeof revalidate === 'number' ? now - (revalidate + 1) * 1_000 : -1,
+  }
 }
 
 /** The value without the mark: Next writes a value back that we handed out when its refresh failed. */

@@ -44,6 +44,12 @@ export function createMemoryStore(maxBytes: Bytes): Store {
       entries.set(key, { record, expiresAt: localNow() + ttlMs }, record.length)
       return 'stored'
     },
+    async add(key, record, ttlMs) {
+      const there = entries.get(key)
+      if (there !== undefined && there.expiresAt > localNow()) return 'superseded'
+      entries.set(key, { record, expiresAt: localNow() + ttlMs }, record.length)
+      return 'stored'
+    },
     async invalidate(changes: readonly TagChange[]) {
       const now = nowMicros()
       clock = Math.max(clock + 1, now)
@@ -62,6 +68,9 @@ export function createMemoryStore(maxBytes: Bytes): Store {
     renewLeases: async () => [],
     releaseLease: async () => {},
     fenceAt: (time) => history.at(time),
+    get firstClock() {
+      return history.first
+    },
     get latestClock() {
       return history.latest
     },

@@ -9,6 +9,7 @@ import { type Clock, type LocalMillis, type Milliseconds, parseMicros } from '..
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
 import { expectReply, parseTagView, parseTime, readTagsCommand, tagField, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
+import { addEntryScript } from './scripts/add-entry'
 import { attendScript } from './scripts/attend'
 import { claimLeaseScript } from './scripts/claim-lease'
 import { invalidateScript } from './scripts/invalidate'
@@ -19,6 +20,7 @@ import { writeEntryScript } from './scripts/write-entry'
 import type { LeaseState, Store, StoredBytes, WriteOutcome } from '../../src/store'
 
 const SCRIPTS: readonly Script[] = [
+  addEntryScript,
   attendScript,
   claimLeaseScript,
   invalidateScript,
@@ -180,6 +182,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return reply === 1 ? 'stored' : 'superseded'
     },
 
+    async add(key, record, ttlMs): Promise<WriteOutcome> {
+      await connected()
+      const payload = keyPayload(options.publisher, ++sequence, key)
+      const reply = await run(addEntryScript, [key], [record, String(ttlMs), names.bus, payload])
+      return reply === 1 ? 'stored' : 'superseded'
+    },
+
     async claimLease(key, token, ttlMs, stamp): Promise<LeaseState> {
       const reply = await run(claimLeaseScript, [leaseName(key), key], [token, String(ttlMs), stamp])
       const [holder, livesMs] = Array.isArray(reply) ? (reply as RedisReply[]) : []
@@ -234,6 +243,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     fenceAt: (time: LocalMillis) => history.at(time),
+    get firstClock() {
+      return history.first
+    },
     get latestClock() {
       return history.latest
     },

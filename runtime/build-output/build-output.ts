@@ -1,0 +1,57 @@
+import type { CacheControl, CacheHandlerContext, CacheHandlerGetContext } from '../handlers/next-types'
+import { type PrerenderedLives, readPrerenderedLives } from './prerender-manifest'
+import { type PrerenderedFiles, readPrerendered } from './prerendered-files'
+
+export interface PrerenderedResponse extends PrerenderedFiles {
+  readonly cacheControl: CacheControl
+}
+
+/**
+ * The responses that this build prerendered, out of its files. One per process; what the build did not
+ * prerender costs no I/O after the first call. Never rejects.
+ */
+export class BuildOutput {
+  private lives: Promise<PrerenderedLives> | undefined
+  /** In the manifest, but without files: bounded by the manifest. */
+  private readonly missing = new Set<string>()
+
+  async read(
+    { serverDistDir, dev }: CacheHandlerContext,
+    cacheKey: string,
+    context: CacheHandlerGetContext,
+  ): Promise<PrerenderedResponse | undefined> {
+    if (serverDistDir === undefined || dev === true) return undefined
+    // An unreadable manifest means a build without prerendered pages, for good.
+    this.lives ??= readPrerenderedLives(serverDistDir).catch(() => new Map())
+    const lives = await this.lives
+    const path = pathOf(cacheKey, lives)
+    const cacheControl = path === undefined ? undefined : lives.get(path)
+    if (path === undefined || cacheControl === undefined || this.missing.has(path)) return undefined
+    try {
+      const { kind, isFallback, isRoutePPREnabled } = context
+      const scopedKey = path === cacheKey ? undefined : cacheKey
+      const files = await readPrerendered(serverDistDir, {
+        kind,
+        path,
+        scopedKey,
+        isFallback,
+        isRoutePPREnabled,
+      })
+      return files && { ...files, cacheControl }
+    } catch {
+      this.missing.add(path)
+      return undefined
+    }
+  }
+}
+
+/**
+ * Where the files of a key may be: before Next 16.3.8 a key is their path. Later ones only resemble it, and the
+ * files have to confirm that the key is theirs; what resembles nothing is not served.
+ */
+function pathOf(cacheKey: string, lives: PrerenderedLives): string | undefined {
+  if (lives.has(cacheKey)) return cacheKey
+  const marker = cacheKey.indexOf('/$/')
+  const path = marker === -1 ? '' : cacheKey.slice(marker + 2)
+  return lives.has(path) ? path : undefined
+}

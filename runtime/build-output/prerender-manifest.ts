@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CacheControl } from '../handlers/next-types'
+
+/** The life of everything that the build prerendered, by the path of its files below `app` or `pages`. */
+export type PrerenderedLives = ReadonlyMap<string, CacheControl>
+
+interface PrerenderManifest {
+  routes?: Record<string, { initialRevalidateSeconds?: number | false; initialExpireSeconds?: number }>
+  dynamicRoutes?: Record<string, { fallbackRevalidate?: number | false; fallbackExpire?: number }>
+}
+
+/**
+ * Reads `prerender-manifest.json`. What Next decides at run time by the same file is in
+ * `shared-cache-controls.external` (next@16.2 to 16.4).
+ */
+export async function readPrerenderedLives(serverDistDir: string): Promise<PrerenderedLives> {
+  const text = await readFile(join(serverDistDir, '..', 'prerender-manifest.json'), 'utf8')
+  const { routes = {}, dynamicRoutes = {} } = JSON.parse(text) as PrerenderManifest
+  const lives = new Map<string, CacheControl>()
+  const add = (route: string, revalidate: number | false | undefined, expire: number | undefined) => {
+    if (revalidate !== undefined) lives.set(filePathOf(route), { revalidate, expire })
+  }
+  // The shell of a dynamic route; without `fallbackRevalidate` it is never served as it is.
+  for (const [route, { fallbackRevalidate, fallbackExpire }] of Object.entries(dynamicRoutes))
+    add(route, fallbackRevalidate, fallbackExpire)
+  for (const [route, { initialRevalidateSeconds, initialExpireSeconds }] of Object.entries(routes))
+    add(route, initialRevalidateSeconds, initialExpireSeconds)
+  return lives
+}
+
+/** As Next's `normalizePagePath`. */
+function filePathOf(route: string): string {
+  if (route === '/') return '/index'
+  return /^\/index(\/|$)/.test(route) && !/\/\[[^/]+\]/.test(route) ? `/index${route}` : route
+}
