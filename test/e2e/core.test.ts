@@ -40,7 +40,7 @@ describe.each(cells)('$name', (cell) => {
       const keys = (await redis.command('KEYS', '*')) as string[]
       expect(keys.length).toBeGreaterThan(20)
       for (const key of keys) {
-        expect(key).toMatch(/^ndc:store:(tags|[\w-]+:[rfiu]:\{[\w-]{43}\})$/)
+        expect(key).toMatch(/^ndc:store:(tags|[\w-]+:[rfiu]:\{[\w-]{43}\}(:lease)?)$/)
         expect(await redis.command('PTTL', key)).toBeGreaterThan(0)
       }
     })

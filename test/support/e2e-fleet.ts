@@ -53,6 +53,11 @@ export interface Fleet {
   stop(): Promise<void>
 }
 
+/** `NDC_PRESET=l1-pubsub` runs the whole suite with that preset. */
+const presetOfRun: Record<string, string> = process.env['NDC_PRESET']
+  ? { DISTRIBUTED_CACHE_PRESET: process.env['NDC_PRESET'] }
+  : {}
+
 export async function startFleet(): Promise<Fleet> {
   const redis = await startRedis()
   const origin = await startOrigin()
@@ -78,7 +83,7 @@ export async function startFleet(): Promise<Fleet> {
         name,
         app,
         ...(standalone === undefined ? {} : { standalone, unprivileged: true }),
-        env: { ORIGIN_URL: origin.url, REDIS_URL: redis.url, ...env },
+        env: { ORIGIN_URL: origin.url, REDIS_URL: redis.url, ...presetOfRun, ...env },
       })
       const replica: Replica = {
         ...started,
