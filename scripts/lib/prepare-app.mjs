@@ -5,14 +5,13 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hashOf, listFiles, once } from './cache-directory.mjs'
+import { installApp } from './install-app.mjs'
 import { startOrigin } from './origin.mjs'
 import { packPackage } from './pack-package.mjs'
-import { neutralEnv, npm, run } from './processes.mjs'
+import { neutralEnv, run } from './processes.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const example = join(root, 'examples', 'store')
-/** The last major that runs on every Node this package supports. */
-const PNPM = 'pnpm@10.34.8'
 const PACKAGE = 'next-distributed-cache'
 
 /**
@@ -58,20 +57,18 @@ export async function prepareApp(choice = {}) {
   }
   const package_ = wanted.stock ? undefined : await packPackage()
   const driverRange = repository.devDependencies[wanted.driver]
-  const name = [
-    wanted.variant,
-    wanted.bundler,
-    wanted.manager,
-    wanted.next.replace(/^~(\d+\.\d+)\.\d+$/, '$1.x').replace(/[^\w.]/g, ''),
-    wanted.stock ? 'stock' : wanted.driver,
-  ].join('-')
+  const version = wanted.next.replace(/^~(\d+\.\d+)\.\d+$/, '$1.x').replace(/[^\w.]/g, '')
+  const installed = [wanted.manager, version, wanted.stock ? 'stock' : wanted.driver].join('-')
+  const name = [wanted.variant, wanted.bundler, installed].join('-')
   const files = await listFiles(example, isGenerated)
   const recipe = [
     wanted,
     package_?.hash,
     driverRange,
     process.version,
-    await readFile(fileURLToPath(import.meta.url), 'utf8'),
+    // How it is made is an input too.
+    await readFile(new URL('prepare-app.mjs', import.meta.url), 'utf8'),
+    await readFile(new URL('install-app.mjs', import.meta.url), 'utf8'),
   ]
   const hash = await hashOf(recipe, example, files)
 
@@ -83,7 +80,9 @@ export async function prepareApp(choice = {}) {
     })
     await chooseVariant(directory, wanted.variant)
     await describe(directory, cell, wanted, package_?.tarball, driverRange)
-    await install(cell, wanted.manager)
+    const manifests =
+      wanted.manager === 'workspace' ? ['package.json', 'apps/store/package.json'] : ['package.json']
+    await installApp(cell, manifests, { manager: wanted.manager, name: installed, without: PACKAGE })
     const buildOutput = await build(directory, wanted)
     const standalone = join(directory, '.next', 'standalone')
     return {
@@ -158,13 +157,6 @@ async function describe(
     await mkdir(dirname(join(directory, path)), { recursive: true })
     await writeFile(join(directory, path), content)
   }
-}
-
-async function install(cell, manager) {
-  const options = { cwd: cell, env: neutralEnv() }
-  if (manager === 'pnpm')
-    await npm(['exec', '--yes', '--', PNPM, 'install', '--prefer-offline', '--no-frozen-lockfile'], options)
-  else await npm(['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], options)
 }
 
 async function build(directory, { bundler, env }) {
