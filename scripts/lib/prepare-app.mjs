@@ -2,6 +2,7 @@
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hashOf, listFiles, once } from './cache-directory.mjs'
@@ -33,6 +34,7 @@ const PACKAGE = 'next-distributed-cache'
  * @property {string} standalone the standalone build; copy it with `makeStandalone` before use
  * @property {string} serverDirectory where server.js is within it: `.`, or `apps/store` in a monorepo
  * @property {string} buildOutput what `next build` printed
+ * @property {number} redisConnections connections to the REDIS_URL that `next build` was given
  */
 
 /**
@@ -83,7 +85,7 @@ export async function prepareApp(choice = {}) {
     const manifests =
       wanted.manager === 'workspace' ? ['package.json', 'apps/store/package.json'] : ['package.json']
     await installApp(cell, manifests, { manager: wanted.manager, name: installed, without: PACKAGE })
-    const buildOutput = await build(directory, wanted)
+    const built = await build(directory, wanted)
     const standalone = join(directory, '.next', 'standalone')
     return {
       name,
@@ -91,7 +93,7 @@ export async function prepareApp(choice = {}) {
       nextBin: nextBinOf(directory),
       standalone,
       serverDirectory: await serverDirectoryOf(standalone),
-      buildOutput,
+      ...built,
     }
   })
 }
@@ -161,13 +163,27 @@ async function describe(
 
 async function build(directory, { bundler, env }) {
   const origin = await startOrigin()
+  // No build may touch Redis. Whoever calls here is counted, and not answered.
+  let redisConnections = 0
+  const redis = createServer((socket) => {
+    redisConnections += 1
+    socket.on('error', () => {})
+  })
+  await new Promise((resolve) => redis.listen(0, '127.0.0.1', resolve))
   try {
-    return await run(process.execPath, [nextBinOf(directory), 'build', `--${bundler}`], {
+    const buildOutput = await run(process.execPath, [nextBinOf(directory), 'build', `--${bundler}`], {
       name: 'next',
       cwd: directory,
-      env: neutralEnv({ NODE_ENV: 'production', ORIGIN_URL: origin.url, ...env }),
+      env: neutralEnv({
+        NODE_ENV: 'production',
+        ORIGIN_URL: origin.url,
+        REDIS_URL: `redis://127.0.0.1:${redis.address().port}`,
+        ...env,
+      }),
     })
+    return { buildOutput, redisConnections }
   } finally {
+    redis.close()
     await origin.stop()
   }
 }
