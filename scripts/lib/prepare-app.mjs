@@ -2,17 +2,17 @@
 import { chmod, cp, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hashOf, listFiles, once } from './cache-directory.mjs'
+import { installApp } from './install-app.mjs'
 import { startOrigin } from './origin.mjs'
 import { packPackage } from './pack-package.mjs'
-import { neutralEnv, npm, run } from './processes.mjs'
+import { neutralEnv, run } from './processes.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const example = join(root, 'examples', 'store')
-/** The last major that runs on every Node this package supports. */
-const PNPM = 'pnpm@10.34.8'
 const PACKAGE = 'next-distributed-cache'
 
 /**
@@ -34,6 +34,7 @@ const PACKAGE = 'next-distributed-cache'
  * @property {string} standalone the standalone build; copy it with `makeStandalone` before use
  * @property {string} serverDirectory where server.js is within it: `.`, or `apps/store` in a monorepo
  * @property {string} buildOutput what `next build` printed
+ * @property {number} redisConnections connections to the REDIS_URL that `next build` was given
  */
 
 /**
@@ -58,20 +59,18 @@ export async function prepareApp(choice = {}) {
   }
   const package_ = wanted.stock ? undefined : await packPackage()
   const driverRange = repository.devDependencies[wanted.driver]
-  const name = [
-    wanted.variant,
-    wanted.bundler,
-    wanted.manager,
-    wanted.next.replace(/^~(\d+\.\d+)\.\d+$/, '$1.x').replace(/[^\w.]/g, ''),
-    wanted.stock ? 'stock' : wanted.driver,
-  ].join('-')
+  const version = wanted.next.replace(/^~(\d+\.\d+)\.\d+$/, '$1.x').replace(/[^\w.]/g, '')
+  const installed = [wanted.manager, version, wanted.stock ? 'stock' : wanted.driver].join('-')
+  const name = [wanted.variant, wanted.bundler, installed].join('-')
   const files = await listFiles(example, isGenerated)
   const recipe = [
     wanted,
     package_?.hash,
     driverRange,
     process.version,
-    await readFile(fileURLToPath(import.meta.url), 'utf8'),
+    // How it is made is an input too.
+    await readFile(new URL('prepare-app.mjs', import.meta.url), 'utf8'),
+    await readFile(new URL('install-app.mjs', import.meta.url), 'utf8'),
   ]
   const hash = await hashOf(recipe, example, files)
 
@@ -83,8 +82,10 @@ export async function prepareApp(choice = {}) {
     })
     await chooseVariant(directory, wanted.variant)
     await describe(directory, cell, wanted, package_?.tarball, driverRange)
-    await install(cell, wanted.manager)
-    const buildOutput = await build(directory, wanted)
+    const manifests =
+      wanted.manager === 'workspace' ? ['package.json', 'apps/store/package.json'] : ['package.json']
+    await installApp(cell, manifests, { manager: wanted.manager, name: installed, without: PACKAGE })
+    const built = await build(directory, wanted)
     const standalone = join(directory, '.next', 'standalone')
     return {
       name,
@@ -92,7 +93,7 @@ export async function prepareApp(choice = {}) {
       nextBin: nextBinOf(directory),
       standalone,
       serverDirectory: await serverDirectoryOf(standalone),
-      buildOutput,
+      ...built,
     }
   })
 }
@@ -160,22 +161,29 @@ async function describe(
   }
 }
 
-async function install(cell, manager) {
-  const options = { cwd: cell, env: neutralEnv() }
-  if (manager === 'pnpm')
-    await npm(['exec', '--yes', '--', PNPM, 'install', '--prefer-offline', '--no-frozen-lockfile'], options)
-  else await npm(['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], options)
-}
-
 async function build(directory, { bundler, env }) {
   const origin = await startOrigin()
+  // No build may touch Redis. Whoever calls here is counted, and not answered.
+  let redisConnections = 0
+  const redis = createServer((socket) => {
+    redisConnections += 1
+    socket.on('error', () => {})
+  })
+  await new Promise((resolve) => redis.listen(0, '127.0.0.1', resolve))
   try {
-    return await run(process.execPath, [nextBinOf(directory), 'build', `--${bundler}`], {
+    const buildOutput = await run(process.execPath, [nextBinOf(directory), 'build', `--${bundler}`], {
       name: 'next',
       cwd: directory,
-      env: neutralEnv({ NODE_ENV: 'production', ORIGIN_URL: origin.url, ...env }),
+      env: neutralEnv({
+        NODE_ENV: 'production',
+        ORIGIN_URL: origin.url,
+        REDIS_URL: `redis://127.0.0.1:${redis.address().port}`,
+        ...env,
+      }),
     })
+    return { buildOutput, redisConnections }
   } finally {
+    redis.close()
     await origin.stop()
   }
 }

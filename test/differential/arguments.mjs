@@ -19,6 +19,7 @@ export const USAGE = `npm run test:differential -- [options]
                    and the seeds are dealt to its cells in turn
   --every-cell     every seed in every cell
   --sabotage <bug> put a bug into our side, to see it found: ${Object.keys(SABOTAGES).join(', ')}
+  --replay <file>  operations as JSON, as a shrunk divergence prints them, instead of seeds
   --no-shrink      print the first divergences as they were found
   --trace          print every step
 `
@@ -36,6 +37,7 @@ export function readArguments(argv) {
       ),
       'every-cell': { type: 'boolean', default: false },
       sabotage: { type: 'string' },
+      replay: { type: 'string' },
       'no-shrink': { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -57,6 +59,7 @@ export function readArguments(argv) {
     dimensions,
     everyCell: values['every-cell'],
     sabotageName: values.sabotage,
+    replay: values.replay,
     shrink: !values['no-shrink'],
     trace: values.trace,
     help: values.help,

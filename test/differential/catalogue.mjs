@@ -10,15 +10,15 @@ const PLAIN = ['']
  * @typedef {object} Route
  * @property {string} path with `{id}` (and `{category}`)
  * @property {string[]} prefixes of ids
- * @property {('html' | 'rsc' | 'draft')[]} views
+ * @property {('html' | 'rsc' | 'prefetch' | 'segment' | 'draft')[]} views
  * @property {boolean} [prerendered] whether p1 and p2 are part of the build
  * @property {number} weight
  */
 
 /** @returns {Record<string, Route>} */
 export function routesOf(variant) {
-  const page = { prefixes: PLAIN, views: ['html', 'rsc', 'draft'], weight: 2 }
-  const dynamic = { ...page, views: ['html', 'rsc'] }
+  const page = { prefixes: PLAIN, views: ['html', 'rsc', 'rsc', 'prefetch', 'segment', 'draft'], weight: 2 }
+  const dynamic = { ...page, views: ['html', 'rsc', 'prefetch'] }
   const json = { ...page, views: ['html'] }
   const common = {
     isr: {
@@ -106,3 +106,27 @@ export const RETRY_SECONDS = [3, 30]
 
 /** `expire` of Next's built-in cache profiles, where a sequence could live to see it [s]. */
 export const PROFILE_SECONDS = { seconds: 60 }
+
+/** The tags of whatever is shown at a path, as far as the store gives them. */
+function tagsAt(path) {
+  const [, route, ...rest] = path.split('/')
+  const id = rest.at(-1)
+  const own = {
+    isr: [`content:${id}`, 'products'],
+    shop: [`content:${id}`, 'shop', `category:${rest[0]}`],
+    timed: [],
+    plain: [],
+    legacy: [],
+    nested: [`content:${id}`, `inner:${id}`, `outer:${id}`],
+  }
+  return own[route] ?? [`content:${id}`]
+}
+
+/** Whether `revalidateTag(tag)` or `revalidatePath(target)` has to do with what is shown at a path. */
+export function touches({ tag, target, type }, path) {
+  if (tag !== undefined) return tagsAt(path).includes(tag)
+  if (type === 'layout')
+    return target === '/' || `${path}/`.startsWith(`${target.replace(/\[.*$/, '')}/`.replace('//', '/'))
+  const pattern = target.replace(/\[[^\]]*\]/g, '[^/]*')
+  return new RegExp(`^${pattern}$`).test(path)
+}

@@ -4,6 +4,10 @@
 export function createMemory() {
   const seen = new Map()
   return {
+    /** What was shown under this subject no longer counts. */
+    forget(subject) {
+      for (const key of seen.keys()) if (key.startsWith(`${subject} `)) seen.delete(key)
+    },
     /** Adds to each fact whether it is the answer, and the render, that this side showed last time. */
     describe(subject, observation) {
       const facts = {}

@@ -20,7 +20,7 @@ const NAMES = [
   'newer',
   'visits',
   'prerendered',
-  'trail',
+  'history',
 ]
 
 /**
@@ -37,7 +37,7 @@ export function parseDeviations(markdown) {
   const deviations = []
   for (const line of markdown.split('\n')) {
     const row = /^\|\s*`?([\w-]+)`?\s*\|.*\|\s*`([^`]+)`\s*\|$/.exec(line)
-    if (row) deviations.push({ id: row[1], conditions: parseRule(row[2], row[1]) })
+    if (row) deviations.push({ id: row[1], conditions: parseRule(row[2].replaceAll('\\|', '|'), row[1]) })
   }
   const ids = deviations.map(({ id }) => id)
   const twice = ids.find((id, index) => ids.indexOf(id) !== index)

@@ -1,4 +1,5 @@
 // The whole comparison: cells, seeds, divergences, shrinking, verdict.
+import { readFile } from 'node:fs/promises'
 import { openCell } from './cells.mjs'
 import { createJudge, readDeviations } from './deviations.mjs'
 import { generate } from './generate.mjs'
@@ -21,7 +22,10 @@ export async function runDifferential(choice, log, onOpen = () => {}) {
   const judge = createJudge(await readDeviations())
   const cells = pairwise(choice.dimensions)
   const totals = { sequences: 0, steps: 0, divergences: 0, kinds: new Map() }
-  const seeds = Array.from({ length: choice.seeds }, (_, index) => choice.firstSeed + index)
+  const seeds = Array.from(
+    { length: choice.replay ? 1 : choice.seeds },
+    (_, index) => choice.firstSeed + index,
+  )
 
   for (const [index, cell] of cells.entries()) {
     const own = choice.everyCell ? seeds : seeds.filter((_, turn) => turn % cells.length === index)
@@ -45,7 +49,9 @@ async function runSeed({ choice, cell, opened, seed, judge, totals, log }) {
   const { sides, deploy } = opened
   const startedAt = performance.now()
   await deploy()
-  const operations = generate({ seed, length: choice.operations, variant: cell.variant })
+  const operations = choice.replay
+    ? JSON.parse(await readFile(choice.replay, 'utf8'))
+    : generate({ seed, length: choice.operations, variant: cell.variant })
   const undocumented = []
   const common = { sides, cell, deviationOf: judge.deviationOf }
   const steps = await runSequence({
@@ -92,13 +98,9 @@ async function minimal({ choice, common, deploy, prefix, kind, seed }) {
   let attempt = 0
   let best
   const operations = withWaits(prefix)
-  // What was prerendered is new only once in the life of a deployment.
-  const cold = operations.some(
-    ({ path, page, do: what }) => what === 'image' || /p[12]/.test(path ?? page ?? ''),
-  )
   const fails = async (candidate) => {
     attempt++
-    if (cold) await deploy()
+    if (needsDeployment(candidate)) await deploy()
     else await startOver(common.sides)
     const steps = await runSequence({
       ...common,
@@ -116,7 +118,15 @@ async function minimal({ choice, common, deploy, prefix, kind, seed }) {
   const start = (await fails(related)) ? related : (await fails(operations)) ? operations : undefined
   if (!start) return `${describeSteps(prefix.slice(-25))}\n  (did not happen again in ${attempt} attempts)`
   await shrink(start, fails)
-  return `${describeSteps(best)}\n  (${best.length} of ${prefix.length} steps, after ${attempt} attempts)`
+  const replay = JSON.stringify(best.map(({ operation }) => operation))
+  return `${describeSteps(best)}\n  (${best.length} of ${prefix.length} steps, after ${attempt} attempts)\n  --replay: ${replay}`
+}
+
+/** What was prerendered is new only once in the life of a deployment. */
+function needsDeployment(operations) {
+  return operations.some(
+    ({ path, page, do: what }) => what === 'image' || /\{p[12]\}|^\/$/.test(path ?? page ?? ''),
+  )
 }
 
 /** Time that passed by itself becomes part of the sequence. */

@@ -2,7 +2,7 @@ import { pathTargetsOf, routesOf, tagsOf } from './catalogue.mjs'
 import { createRandom } from './random.mjs'
 
 /**
- * @typedef {{ do: 'visit', path: string, as: 'html' | 'rsc' | 'draft' }
+ * @typedef {{ do: 'visit', path: string, as: string }
  *   | { do: 'publish' | 'remove' | 'fail' | 'recover', id: string }
  *   | { do: 'control', request: object }
  *   | { do: 'action', page: string, form: string, fields: Record<string, string> }
@@ -40,12 +40,17 @@ export function generate({ seed, length, variant }) {
   const routes = routesOf(variant)
   const operations = []
   let episode = newEpisode(random, routes, 0)
+  /** What the origin was told to refuse: somebody has to tell it to stop. */
+  const failing = new Set()
   for (let left = episode.length, count = 1; operations.length < length; left--) {
     if (left <= 0) {
       episode = newEpisode(random, routes, count++)
       left = episode.length
     }
-    operations.push(next(random, routes, variant, episode))
+    const operation = next(random, routes, variant, episode, failing)
+    if (operation.do === 'fail') failing.add(operation.id)
+    if (operation.do === 'recover') failing.delete(operation.id)
+    operations.push(operation)
   }
   return operations
 }
@@ -65,7 +70,7 @@ function newEpisode(random, routes, number) {
   return { ids, category, focus, length: 8 + random.integer(14) }
 }
 
-function next(random, routes, variant, episode) {
+function next(random, routes, variant, episode, failing) {
   const name = random.pick(episode.focus)
   const route = routes[name]
   const base = random.pick(episode.ids)
@@ -115,7 +120,7 @@ function next(random, routes, variant, episode) {
     [name === 'legacy' ? 8 : 0, () => ({ do: 'legacy', path: place(route.path) })],
     [2, () => ({ do: 'remove', id: content })],
     [2, () => ({ do: 'fail', id: content })],
-    [4, () => ({ do: 'recover', id: content })],
+    [failing.size * 8, () => ({ do: 'recover', id: random.pick([...failing]) })],
     [4, () => ({ do: 'wait', ms: random.pick(WAITS_MS) })],
     [0.7, () => ({ do: 'image', path: `/_next/image?url=%2Fshelf.png&w=${random.pick(IMAGE_WIDTHS)}&q=75` })],
   ])()

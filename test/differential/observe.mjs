@@ -8,25 +8,26 @@ import { createHash } from 'node:crypto'
  * @property {string | null} cache what Next says about its cache, where it says it
  * @property {string | null} location
  * @property {string} [body] what is neither facts nor a page: a digest
- * @property {Record<string, { version: number, serial: number, render: string }>} facts by reader
+ * @property {Record<string, { version: number, serial: string, render: string }>} facts by reader
  * @property {string} server who answered
  */
 
+/** A page, as a browser opens it; as its router fetches it, and prefetches it; in draft mode. */
+const HEADERS = {
+  html: {},
+  rsc: { rsc: '1' },
+  prefetch: { rsc: '1', 'next-router-prefetch': '1' },
+  segment: { rsc: '1', 'next-router-prefetch': '1', 'next-router-segment-prefetch': '/_tree' },
+  draft: {},
+}
+
 /** @returns {Promise<Observation>} */
 export async function visitPath(server, path, as, draftCookie) {
-  const headers = {
-    ...(as === 'rsc' ? { rsc: '1' } : {}),
-    ...(as === 'draft' ? { cookie: draftCookie } : {}),
-  }
+  const headers = { ...HEADERS[as], ...(as === 'draft' ? { cookie: draftCookie } : {}) }
   let answer = await visit(server.url, path, { headers })
   const location = answer.headers.get('location')
   // Next sends the browser's router to an address that caches can tell from the page's own.
-  if (as === 'rsc' && location?.includes('_rsc='))
-    answer = await visit(
-      server.url,
-      new URL(location, server.url).pathname + new URL(location, server.url).search,
-      { headers },
-    )
+  if (location?.includes('?_rsc')) answer = await visit(server.url, location, { headers })
   return observationOf(server, answer, as)
 }
 
@@ -37,7 +38,7 @@ export function observationOf(server, answer, as = 'html') {
     status: answer.status,
     cache: answer.cache,
     location: location === null ? null : withoutHost(location),
-    facts: as === 'rsc' ? factsInFlight(answer.body) : pick(answer.facts),
+    facts: HEADERS[as].rsc ? factsInFlight(answer.body) : pick(answer.facts),
   }
 }
 
@@ -62,7 +63,7 @@ function withoutHost(location) {
 /** Facts in the payload that the browser's router asks for: JSON within a JSON string. */
 function factsInFlight(body) {
   const facts = {}
-  for (const [, json] of body.matchAll(/"__html":("(?:[^"\\]|\\.)*")/g)) {
+  for (const [, json] of body.matchAll(/"__html":("\{\\"reader(?:[^"\\]|\\.)*")/g)) {
     const one = JSON.parse(JSON.parse(json))
     facts[one.reader] = one
   }

@@ -1,5 +1,6 @@
 // Drives both sides through one sequence, in step, and notes where they part.
 import { createBoundaries } from './boundaries.mjs'
+import { createHistory, invalidationOf } from './history.mjs'
 import { createMemory, differencesOf } from './compare.mjs'
 import { createNames } from './names.mjs'
 
@@ -29,7 +30,7 @@ export async function runSequence({ sides, operations, attempt, cell, deviationO
   const names = createNames(attempt)
   const boundaries = createBoundaries()
   const memories = both.map(createMemory)
-  const trail = createTrail()
+  const history = createHistory()
   const failing = new Set()
   let counts = await Promise.all(both.map((side) => side.counts()))
   const steps = []
@@ -52,19 +53,32 @@ export async function runSequence({ sides, operations, attempt, cell, deviationO
     const step = { operation, stock, ours, differences, from }
     steps.push(step)
 
-    counts = await noteRenders(both, counts, failing, boundaries, during)
+    const before = counts
+    counts = await Promise.all(both.map((side) => side.counts()))
+    const asked = both.map((_, side) => askedBetween(before[side], counts[side]))
+    for (const { reader, id } of asked.flat()) {
+      boundaries.rendered(reader, id, during)
+      if (failing.has(id)) boundaries.failed(id, during)
+    }
     if (operation.do === 'fail') failing.add(names.fill(operation.id))
     if (operation.do === 'recover') failing.delete(names.fill(operation.id))
-    boundaries.softened(operation.request?.profile ?? operation.fields?.profile, during)
 
     if (differences.length > 0) {
-      step.circumstances = { ...cell, ...circumstancesOf(operation, step), ...trail.of(operation, names) }
+      step.circumstances = {
+        ...cell,
+        ...circumstancesOf(operation, step),
+        prerendered: String(isPrerendered(subject)),
+        visits: String(history.visitsOf(decodeURIComponent(subject))),
+        history: history.of(decodeURIComponent(subject)),
+      }
       step.deviation = deviationOf(step.circumstances)
     }
-    trail.note(operation, names, step)
+    note(history, names.fillAll(operation), decodeURIComponent(subject), step, asked)
+    boundaries.softened(operation.request?.profile ?? operation.fields?.profile, during)
     if (differences.length > 0) {
       if (isEnough(step)) break
-      await reconcile(both, operation, names, subject)
+      await reconcile(both, operation, names, subject, history)
+      for (const memory of memories) memory.forget(subject)
       counts = await Promise.all(both.map((side) => side.counts()))
     }
   }
@@ -100,18 +114,27 @@ async function perform(side, operation, names, subject) {
   throw new Error(`Nobody knows how to ${operation.do}`)
 }
 
-/** Who asked an origin for what since the last step starts a life of its own. */
-async function noteRenders(both, before, failing, boundaries, during) {
-  const counts = await Promise.all(both.map((side) => side.counts()))
-  for (const [index, after] of counts.entries())
-    for (const [key, count] of Object.entries(after)) {
-      if (count === before[index][key]) continue
+/** Who asked an origin, and for what. */
+function askedBetween(before, after) {
+  return Object.keys(after)
+    .filter((key) => after[key] !== before[key])
+    .map((key) => {
       const space = key.indexOf(' ')
-      const [reader, id] = [key.slice(0, space), key.slice(space + 1)]
-      boundaries.rendered(reader, id, during)
-      if (failing.has(id)) boundaries.failed(id, during)
-    }
-  return counts
+      return { reader: key.slice(0, space), id: key.slice(space + 1) }
+    })
+}
+
+function note(history, operation, path, { stock, ours }, asked) {
+  const invalidation = invalidationOf(operation)
+  if (invalidation) history.invalidated(invalidation)
+  if (path === '') return
+  const [byStock, byOurs] = [stock, ours].map(
+    ({ cache }, side) =>
+      ['MISS', 'STALE', 'REVALIDATED'].includes(cache) || operation.do === 'legacy' || asked[side].length > 0,
+  )
+  if (byStock || byOurs)
+    history.rendered(path, byStock && byOurs ? 'render' : byStock ? 'stock-render' : 'ours-render')
+  if (operation.as !== 'draft') history.visited(path)
 }
 
 function circumstancesOf(operation, { stock, ours, differences }) {
@@ -142,63 +165,22 @@ function newerOf(stock, ours) {
   return sides.size === 2 ? 'mixed' : ([...sides][0] ?? 'none')
 }
 
-/**
- * What happened to an entity so far, as a word per event since the content that the visitor last got anew:
- * rules may ask for it (`trail ~ hard.*soft`).
- */
-function createTrail() {
-  const visits = new Map()
-  const events = []
-  return {
-    of(operation, names) {
-      const path = names.fillPath(operation.path ?? operation.page ?? '')
-      const last = visits.get(path)
-      return {
-        visits: String(last?.count ?? 0),
-        prerendered: String(isPrerendered(path)),
-        trail: events.slice(last?.at ?? 0).join(' '),
-      }
-    },
-    note(operation, names, step) {
-      const word = wordOf(operation)
-      if (word) events.push(word)
-      if (operation.do === 'visit' || operation.do === 'legacy') {
-        const path = names.fillPath(operation.path)
-        const last = visits.get(path)
-        const anew = Object.values(step.ours?.facts ?? {}).some(({ answer }) => answer !== 'same')
-        visits.set(path, { count: (last?.count ?? 0) + 1, at: anew || !last ? events.length : last.at })
-      }
-    },
-  }
-}
-
 function isPrerendered(path) {
   return /^\/(isr|timed|plain|forever|ppr|legacy|api\/cached)\/p[12]$|^\/shop\/(books|garden)\/p1$|^\/$/.test(
     path,
   )
 }
 
-function wordOf(operation) {
-  const { request, form, fields } = operation
-  if (operation.do === 'control' || operation.do === 'action') {
-    const action = request?.action ?? form
-    const profile = request?.profile ?? fields?.profile
-    if (action !== 'revalidateTag') return action === 'updateTag' ? 'hard' : 'path'
-    if (profile === undefined || profile.expire === 0) return 'hard'
-    return typeof profile === 'string' ? 'soft' : 'window'
-  }
-  return operation.do === 'visit' || operation.do === 'image' ? undefined : operation.do
-}
-
 /** Brings both sides to the same state again after they parted: new names, or everything rendered anew. */
-async function reconcile(both, operation, names, subject) {
+async function reconcile(both, operation, names, subject, history) {
   const renewed = names.renew(operation.path ?? operation.page ?? '')
-  if (subject.startsWith('/shop')) await invalidateAll(both, ['shop', 'category:books', 'category:garden'])
+  if (subject.startsWith('/shop'))
+    await invalidateAll(both, ['shop', 'category:books', 'category:garden'], [], history)
   if (renewed || !subject || operation.do === 'image') return
   const id = decodeURIComponent(subject.split('/').at(-1))
   await Promise.all(both.map((side) => side.origin.fail(id, 200)))
   await Promise.all(both.map((side) => side.origin.publish(id)))
-  await invalidateAll(both, [`content:${id}`], [subject])
+  await invalidateAll(both, [`content:${id}`], [subject], history)
   for (const side of both)
     if (subject.startsWith('/legacy')) await side.legacy(subject)
     else await side.visit(subject, 'html')
@@ -209,15 +191,18 @@ async function reconcile(both, operation, names, subject) {
 export async function startOver(sides) {
   const both = [sides.stock, sides.ours]
   await Promise.all(both.map((side) => side.origin.reset()))
-  await invalidateAll(both, ['shop', 'products', 'category:books', 'category:garden'], [])
+  await invalidateAll(both, ['shop', 'products', 'category:books', 'category:garden'])
   await Promise.all(both.map((side) => side.control({ action: 'revalidatePath', path: '/', type: 'layout' })))
   await Promise.all(both.map((side) => side.untilQuiet()))
 }
 
-async function invalidateAll(both, tags, paths = []) {
-  for (const side of both) {
-    for (const tag of tags) await side.control({ action: 'revalidateTag', tag })
-    for (const path of paths) await side.control({ action: 'revalidatePath', path })
-    await side.untilQuiet()
+async function invalidateAll(both, tags, paths = [], history = undefined) {
+  const invalidations = [...tags.map((tag) => ({ tag })), ...paths.map((target) => ({ target }))]
+  for (const invalidation of invalidations) {
+    const { tag, target } = invalidation
+    const request = tag ? { action: 'revalidateTag', tag } : { action: 'revalidatePath', path: target }
+    for (const side of both) await side.control(request)
+    history?.invalidated(invalidation)
   }
+  for (const side of both) await side.untilQuiet()
 }

@@ -1,65 +1,54 @@
 import type { Mode } from '../support/e2e-fleet'
 import type { AppChoice } from '../support/e2e-tools'
+import { ownHandlers } from './own-handlers'
 
-/** What a minor version of Next.js can and cannot do: docs/next-versions.md says it in words. */
-export interface Abilities {
-  /** Takes `cacheControl` from `get()`: a replica knows the life of a path that another one rendered. */
-  readonly sharesLife: boolean
-}
-
-const ABILITIES: Readonly<Record<string, Abilities>> = {
-  '16.2': { sharesLife: false },
-  '16.3': { sharesLife: false },
-  '16.4': { sharesLife: true },
-}
-
-export interface Cell extends AppChoice {
-  /** Short and unique, for `vitest -t`. */
-  readonly name: string
+interface Row {
   readonly minor: string
-  readonly abilities: Abilities
+  readonly variant: AppChoice['variant']
+  readonly bundler: AppChoice['bundler']
+  readonly manager: AppChoice['manager']
+  readonly driver: AppChoice['driver']
   /** How its replicas are started: the whole core runs for each. */
   readonly modes: readonly Mode[]
-  readonly images: boolean
-  /** Told apart by NEXT_DEPLOYMENT_ID instead of BUILD_ID. */
-  readonly deployment: string | undefined
+  /** Optimised images are shared. */
+  readonly images?: true
+  /** Told apart by this NEXT_DEPLOYMENT_ID instead of BUILD_ID. */
+  readonly deployment?: string
+  /** First part of every Redis key, if not the one made of the package's name. */
+  readonly keyPrefix?: string
+  /** The application had cache handlers of its own. */
+  readonly hadHandlers?: true
+  /** Built without a REDIS_URL; the others are built with one that counts connections. */
+  readonly builtWithoutUrl?: true
 }
 
-interface Row extends Omit<AppChoice, 'next' | 'options' | 'env'> {
-  readonly minor: string
-  readonly images?: boolean
-  readonly deployment?: string
+export interface Cell extends Row {
+  /** Unique, for people and for `vitest -t`. */
+  readonly name: string
+  /** First part of every Redis key. */
+  readonly keyPrefix: string
+  /** How the app is built. */
+  readonly choice: AppChoice
 }
+
+const both: readonly Mode[] = ['standalone', 'start']
+const one: readonly Mode[] = ['standalone']
 
 /**
- * The matrix. Together the rows cover, with two replicas each, every pair of bundler and way to start (rows
- * of 16.4 are run by `next start` and as standalone, the others as standalone), both variants of the store,
- * every package manager and both drivers, and on each minor version everything that the store uses.
+ * The matrix. Together the rows cover, with two replicas each: every pair of bundler and way to start (`start`
+ * is `next start`; `standalone` is copied to an empty directory of read-only files), both variants of the
+ * store, every package manager, both drivers, and on each minor version everything that the store uses.
  */
+// oxfmt-ignore
 const ROWS: readonly Row[] = [
-  { minor: '16.4', variant: 'components', bundler: 'turbopack', manager: 'npm', driver: 'ioredis' },
-  {
-    minor: '16.4',
-    variant: 'classic',
-    bundler: 'webpack',
-    manager: 'npm',
-    driver: 'redis',
-    deployment: 'blue',
-  },
-  {
-    minor: '16.4',
-    variant: 'classic',
-    bundler: 'turbopack',
-    manager: 'pnpm',
-    driver: 'ioredis',
-    images: true,
-    deployment: 'green',
-  },
-  { minor: '16.4', variant: 'components', bundler: 'webpack', manager: 'workspace', driver: 'redis' },
-  { minor: '16.3', variant: 'components', bundler: 'turbopack', manager: 'npm', driver: 'redis' },
-  { minor: '16.3', variant: 'classic', bundler: 'webpack', manager: 'npm', driver: 'ioredis' },
-  { minor: '16.2', variant: 'components', bundler: 'webpack', manager: 'npm', driver: 'ioredis' },
-  { minor: '16.2', variant: 'classic', bundler: 'turbopack', manager: 'npm', driver: 'redis' },
+  { minor: '16.4', variant: 'components', bundler: 'turbopack', manager: 'npm', driver: 'ioredis', modes: both },
+  { minor: '16.4', variant: 'classic', bundler: 'webpack', manager: 'npm', driver: 'redis', modes: both, deployment: 'blue' },
+  { minor: '16.4', variant: 'classic', bundler: 'turbopack', manager: 'pnpm', driver: 'ioredis', modes: both, deployment: 'green', images: true, builtWithoutUrl: true },
+  { minor: '16.4', variant: 'components', bundler: 'webpack', manager: 'workspace', driver: 'redis', modes: both, keyPrefix: 'catalogue', hadHandlers: true },
+  { minor: '16.3', variant: 'components', bundler: 'turbopack', manager: 'npm', driver: 'redis', modes: one },
+  { minor: '16.3', variant: 'classic', bundler: 'webpack', manager: 'npm', driver: 'ioredis', modes: one },
+  { minor: '16.2', variant: 'components', bundler: 'webpack', manager: 'npm', driver: 'ioredis', modes: one },
+  { minor: '16.2', variant: 'classic', bundler: 'turbopack', manager: 'npm', driver: 'redis', modes: one },
 ]
 
 /** `NDC_NEXT_VERSIONS=16.2,16.4.1`: the newest patch of 16.2, and exactly 16.4.1. */
@@ -72,42 +61,38 @@ function chosenRange(minor: string): string | undefined {
 }
 
 function cellOf(row: Row): Cell[] {
-  const { minor, images = false, deployment, ...choice } = row
+  const {
+    minor,
+    variant,
+    bundler,
+    manager,
+    driver,
+    images,
+    deployment,
+    keyPrefix,
+    hadHandlers,
+    builtWithoutUrl,
+  } = row
   const next = chosenRange(minor)
-  const abilities = ABILITIES[minor]
-  if (next === undefined || abilities === undefined) return []
-  const name = [minor, row.variant, row.bundler, row.manager, row.driver].join(' ')
-  return [
-    {
-      ...choice,
-      name,
-      minor,
-      abilities,
-      modes: minor === '16.4' ? ['standalone', 'start'] : ['standalone'],
-      images,
-      deployment,
-      next,
-      options: images ? { images } : {},
-      env: deployment === undefined ? {} : { NEXT_DEPLOYMENT_ID: deployment },
-    },
-  ]
-}
-
-export const cells: readonly Cell[] = ROWS.flatMap(cellOf)
-
-/** The part of a cell that decides how the app is built. */
-export function choiceOf({ variant, bundler, manager, next, driver, options, files, env }: Cell): AppChoice {
-  return {
+  if (next === undefined) return []
+  const choice: AppChoice = {
     variant,
     bundler,
     manager,
     next,
     driver,
-    options: options ?? {},
-    files: files ?? {},
-    env: env ?? {},
+    options: { ...(images && { images }), ...(keyPrefix && { keyPrefix }) },
+    files: hadHandlers ? ownHandlers : {},
+    env: {
+      ...(deployment && { NEXT_DEPLOYMENT_ID: deployment }),
+      ...(builtWithoutUrl && { REDIS_URL: '' }),
+    },
   }
+  const name = [minor, variant, bundler, manager, driver].join(' ')
+  return [{ ...row, name, keyPrefix: keyPrefix ?? 'ndc:store', choice }]
 }
+
+export const cells: readonly Cell[] = ROWS.flatMap(cellOf)
 
 /** The first cell like this, or undefined when the chosen versions have none. */
 export function findCell(wanted: Partial<Cell>): Cell | undefined {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Fleet, startFleet } from '../support/e2e-fleet'
 import { prepareApp } from '../support/e2e-tools'
-import { cells, choiceOf } from './cells'
+import { cells } from './cells'
 import type { Core } from './core/context'
 import { testActions, testTags } from './core/invalidation'
 import { testPaths } from './core/paths'
@@ -19,7 +19,7 @@ describe.each(cells)('$name', (cell) => {
     }
 
     beforeAll(async () => {
-      const app = await prepareApp(choiceOf(cell))
+      const app = await prepareApp(cell.choice)
       fleet = await startFleet()
       const start = async (name: string) => {
         const standalone = mode === 'standalone' ? await fleet?.standalone(app) : undefined
@@ -40,7 +40,7 @@ describe.each(cells)('$name', (cell) => {
       const keys = (await redis.command('KEYS', '*')) as string[]
       expect(keys.length).toBeGreaterThan(20)
       for (const key of keys) {
-        expect(key).toMatch(/^ndc:store:(tags|[\w-]+:[rfiu]:\{[\w-]{43}\}(:lease)?)$/)
+        expect(key.slice(cell.keyPrefix.length)).toMatch(/^:(tags|[\w-]+:[rfiu]:\{[\w-]{43}\}(:lease)?)$/)
         expect(await redis.command('PTTL', key)).toBeGreaterThan(0)
       }
     })

@@ -23,8 +23,12 @@ export type Mode = 'start' | 'standalone'
 
 export interface Replica extends StartedReplica {
   visit(path: string, init?: RequestInit): Promise<Answer>
-  control(request: ControlRequest): Promise<unknown>
-  revalidateTag(tag: string, profile?: string | { expire: number }): Promise<unknown>
+  /**
+   * Sends an invalidation, and waits until Redis has it: Next answers a route handler before its invalidations
+   * are done. A replica that has no URL, or whose Redis is away, is not waited for.
+   */
+  control(request: ControlRequest): Promise<void>
+  revalidateTag(tag: string, profile?: string | { expire: number }): Promise<void>
   postAction(path: string, action: string, fields: Readonly<Record<string, string>>): Promise<Answer>
   revalidateLegacy(path: string): Promise<unknown>
 }
@@ -71,6 +75,12 @@ export async function startFleet(): Promise<Fleet> {
     return made
   }
 
+  /** The clocks of all applications: each invalidation moves one of them. */
+  async function clocks(): Promise<string> {
+    const states = (await redis.command('KEYS', '*:tags')) as string[]
+    return String(await Promise.all(states.map((state) => redis.command('HGET', state, 'clock'))))
+  }
+
   // The script that writes an entry is the only caller of SET.
   const writes = async (): Promise<number> => (await redis.commandStats())['set'] ?? 0
 
@@ -85,6 +95,15 @@ export async function startFleet(): Promise<Fleet> {
         ...(standalone === undefined ? {} : { standalone, unprivileged: true }),
         env: { ORIGIN_URL: origin.url, REDIS_URL: redis.url, ...presetOfRun, ...env },
       })
+      const sendControl = async (request: ControlRequest): Promise<void> => {
+        const before = env['REDIS_URL'] === '' ? undefined : await clocks().catch(() => undefined)
+        await control(started.url, request)
+        if (before !== undefined)
+          await until(async () => (await clocks()) !== before, {
+            what: `the invalidation ${JSON.stringify(request)}`,
+            everyMs: 10,
+          })
+      }
       const replica: Replica = {
         ...started,
         async stop() {
@@ -92,13 +111,9 @@ export async function startFleet(): Promise<Fleet> {
           return started.stop()
         },
         visit: (path, init) => visit(started.url, path, init),
-        control: (request) => control(started.url, request),
+        control: sendControl,
         revalidateTag: (tag, profile) =>
-          control(started.url, {
-            action: 'revalidateTag',
-            tag,
-            ...(profile === undefined ? {} : { profile }),
-          }),
+          sendControl({ action: 'revalidateTag', tag, ...(profile === undefined ? {} : { profile }) }),
         postAction: (path, action, fields) => postAction(started.url, path, action, fields),
         revalidateLegacy: (path) => revalidateLegacy(started.url, path),
       }

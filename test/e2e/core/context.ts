@@ -25,17 +25,7 @@ export function contentOf(answer: Answer, { reader, keepsRender }: CachedRoute) 
   return keepsRender ? { version, serial, render } : { version, serial }
 }
 
-/**
- * The answer came out of the cache, although this replica has never rendered the path. Before Next 16.4 the
- * replica cannot know how long it lives, and holds it for stale after a second.
- */
-export function expectShared(answer: Answer, { cell }: Core, route?: CachedRoute): void {
-  if (route !== undefined && !route.tellsCache) return
-  if (cell.abilities.sharesLife) expect(answer.cache).toBe('HIT')
-  else expect(['HIT', 'STALE']).toContain(answer.cache)
-}
-
-/** The answer came out of the cache, on a replica that knows the path, or on any from Next 16.4 on. */
+/** Where Next says so, that the answer came out of the cache or did not. */
 export function expectCache(answer: Answer, route: CachedRoute, state: 'HIT' | 'STALE' | 'MISS'): void {
   if (route.tellsCache) expect(answer.cache).toBe(state)
 }

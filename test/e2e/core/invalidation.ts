@@ -3,10 +3,10 @@ import type { Cell } from '../cells'
 import { type Core, contentOf, expectCache, type GetCore, render, visitStale } from './context'
 import { type CachedRoute, routeOf, routesOf } from './routes'
 
-/** Both replicas have version 1. Before 16.4, B would take it for stale and render by itself. */
+/** Both replicas have version 1. */
 async function warm(core: Core, route: CachedRoute, id: string) {
   const first = await render(core, core.a, route.path(id))
-  if (core.cell.abilities.sharesLife) await core.b.visit(route.path(id))
+  expectCache(await core.b.visit(route.path(id)), route, 'HIT')
   return contentOf(first, route)
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Core, contentOf, expectShared, type GetCore, render } from './context'
+import { type Core, contentOf, expectCache, type GetCore, render } from './context'
 import { routeOf } from './routes'
 
 /** Renders every path on A and gives all of them a new version. */
@@ -70,7 +70,7 @@ export function testPaths(getCore: GetCore): void {
     await a.revalidateLegacy(legacy.path('demanded'))
     expect(await fleet.origin.renders('legacy', 'demanded')).toBe(2)
     const onB = await b.visit(legacy.path('demanded'))
-    expectShared(onB, core)
+    expectCache(onB, legacy, 'HIT')
     expect(contentOf(onB, legacy)).toMatchObject({ version: 2 })
     expect(contentOf(await a.visit(legacy.path('demanded')), legacy)).toEqual(contentOf(onB, legacy))
   })
