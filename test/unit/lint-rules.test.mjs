@@ -71,6 +71,8 @@ describe('layers', () => {
     ['runtime/cache/tiered-cache.ts', '../handlers/next-types'],
     ['runtime/cache/tiered-cache.ts', '../clients/ioredis'],
     ['runtime/memory/lru.ts', '../store/entries'],
+    ['runtime/handlers/cache-handler.ts', '../build-output/build-output'],
+    ['runtime/cache/build-tier.ts', '../build-output/build-output'],
     ['runtime/store/entries.ts', '../bus/bus'],
     ['runtime/store/entries.ts', 'ioredis'],
     ['runtime/clients/ioredis.ts', '../store/entries'],
@@ -85,6 +87,7 @@ describe('layers', () => {
     expect(type('templates/router.ts', '../runtime/entries/contract')).toBeUndefined()
     expect(type('runtime/cache/tiered-cache.ts', '../handlers/next-types')).toBeUndefined()
     expect(type('runtime/handlers/cache-handler.ts', '../clients/client')).toBeUndefined()
+    expect(type('runtime/handlers/cache-handler.ts', '../build-output/build-output')).toBeUndefined()
     expect(type('src/options.ts', '../runtime/index')).toEqual(expect.any(String))
     expect(type('plugin/wrapper.ts', '../runtime/index')).toEqual(expect.any(String))
     expect(type('templates/router.ts', '../runtime/clients/client')).toEqual(expect.any(String))

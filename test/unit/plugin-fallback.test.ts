@@ -77,6 +77,7 @@ describe('a CommonJS fallback', () => {
     )
     const files = await build(project, { cacheHandler: join(project, 'cache/handler.js') })
     expect(files.sort()).toEqual([
+      '.next/distributed-cache/build.json',
       '.next/distributed-cache/router.cjs',
       'cache/asset.txt',
       'cache/handler.js',

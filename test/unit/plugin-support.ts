@@ -53,6 +53,7 @@ export function copyPackage(to: string): void {
 const OWN_VARIABLES = [
   'NEXT_DISTRIBUTED_CACHE_ROUTER',
   'NEXT_DISTRIBUTED_CACHE_PHASE',
+  'NEXT_DISTRIBUTED_CACHE_BUILD_STARTED',
   'DISTRIBUTED_CACHE',
   'NODE_ENV',
 ]
@@ -68,7 +69,12 @@ export function withVariables(variables: Record<string, string | undefined> = {}
       else process.env[name] = value
     }
   }
-  set({ NEXT_DISTRIBUTED_CACHE_ROUTER: undefined, NEXT_DISTRIBUTED_CACHE_PHASE: undefined, ...variables })
+  set({
+    NEXT_DISTRIBUTED_CACHE_ROUTER: undefined,
+    NEXT_DISTRIBUTED_CACHE_PHASE: undefined,
+    NEXT_DISTRIBUTED_CACHE_BUILD_STARTED: undefined,
+    ...variables,
+  })
   onTestFinished(() => set(before))
 }
 

@@ -421,6 +421,22 @@ describe('after compiling', () => {
     expect(readFileSync(again, 'utf8')).toBe(text)
   })
 
+  it('writes down when the build began, wherever the hook runs, and a server leaves it alone', async () => {
+    const project = createProject()
+    const file = join(project, '.next', 'distributed-cache', 'build.json')
+    const now = Date.now()
+    await compile({}, project)
+    const { startedAt } = JSON.parse(readFileSync(file, 'utf8'))
+    expect(startedAt).toBeLessThanOrEqual(now)
+    expect(startedAt).toBeGreaterThan(now - 10 * 60_000)
+    process.env['NEXT_DISTRIBUTED_CACHE_BUILD_STARTED'] = '1234'
+    await compile({}, project)
+    expect(readFileSync(file, 'utf8')).toBe('{"startedAt":1234}\n')
+    process.env['NEXT_DISTRIBUTED_CACHE_BUILD_STARTED'] = '5678'
+    await materialize(withDistributedCache({}, options), server)
+    expect(readFileSync(file, 'utf8')).toBe('{"startedAt":1234}\n')
+  })
+
   it('adds the router to what Turbopack traced, behind what is there', async () => {
     const project = createProject({
       'package.json': '{"name":"shop"}',
@@ -433,7 +449,7 @@ describe('after compiling', () => {
     const manifest = JSON.parse(readFileSync(join(project, '.next', 'next-server.js.nft.json'), 'utf8'))
     expect(manifest).toEqual({
       version: 1,
-      files: ['../a.js', '../link', 'distributed-cache/router.cjs'],
+      files: ['../a.js', '../link', 'distributed-cache/router.cjs', 'distributed-cache/build.json'],
       symlinks: [[1, '../b.js']],
     })
     expect(readFileSync(join(project, '.next/server/app/page.js.nft.json'), 'utf8')).toBe(
@@ -448,6 +464,10 @@ describe('after compiling', () => {
     })
     await compile({}, project)
     const manifest = JSON.parse(readFileSync(join(project, '.next/server/app/shop/page.js.nft.json'), 'utf8'))
-    expect(manifest.files).toEqual(['a', '../../../distributed-cache/router.cjs'])
+    expect(manifest.files).toEqual([
+      'a',
+      '../../../distributed-cache/router.cjs',
+      '../../../distributed-cache/build.json',
+    ])
   })
 })

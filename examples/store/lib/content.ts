@@ -8,8 +8,11 @@ export interface Content {
   price: number
 }
 
-/** Paths that are prerendered at build; every other id is rendered when it is first asked for. */
-export const PRERENDERED_IDS = ['p1', 'p2']
+/** Paths that are prerendered at build: `p1` and so on. Every other id is rendered when it is first asked for. */
+export const PRERENDERED_IDS = Array.from(
+  { length: Number(process.env.STORE_PRERENDER ?? 2) },
+  (_, index) => `p${index + 1}`,
+)
 
 export const CATEGORIES = ['books', 'garden']
 
