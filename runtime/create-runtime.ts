@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { isCodecAvailable } from '../src/compression'
 import { DistributedCacheError, messageOf } from '../src/errors'
 import { createKeyNames, type KeyNames } from '../src/key-names'
+import type { ResolvedOptions } from '../src/options'
 import type { Bytes, Milliseconds } from '../src/units'
 import { BuildOutput } from './build-output/build-output'
 import { Bus } from './bus/bus'
@@ -83,7 +85,7 @@ export function createRuntime(
   servingBus?.use()
 
   const invalidator = new Invalidator(store, emit, log)
-  const shared = { names, options: config.options, invalidator, emit, log }
+  const shared = { names, options: withUsableCodec(config.options, log), invalidator, emit, log }
   const maxEntryBytes = config.options.maxEntryBytes
   const reader = new EntryReader({ store, local, view, bus: servingBus, maxEntryBytes, emit })
   const { buildStartedAt: startedAt, options } = config
@@ -119,6 +121,17 @@ export function createRuntime(
       await store.close()
     },
   }
+}
+
+/** The server may run on another Node than the one that evaluated the options. */
+function withUsableCodec(options: ResolvedOptions, log: Logger): ResolvedOptions {
+  const { codec } = options.compression
+  if (isCodecAvailable(codec)) return options
+  log(
+    `This Node.js has no ${codec}`,
+    'entries are stored uncompressed. Use Node.js 22.15 or newer, or another codec',
+  )
+  return { ...options, compression: { ...options.compression, codec: 'none' } }
 }
 
 function openClient({ options, url, createClient }: RuntimeConfig): RedisClient {

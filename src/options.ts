@@ -40,7 +40,7 @@ export interface DistributedCacheOptions {
   singleFlight?:
     | false
     | {
-        /** Life of a lease that is not renewed, in milliseconds. @default 2000 */
+        /** Life of a lease that is not renewed, in milliseconds. @default 1500 */
         leaseMs?: number
         /** Longest wait for another replica's render, in milliseconds. @default 10000 */
         waitMs?: number

@@ -103,7 +103,7 @@ describe('resolveOptions', () => {
       images: false,
       namespace: undefined,
       keyPrefix: 'ndc:shop',
-      singleFlight: { leaseMs: 2000, waitMs: 10_000 },
+      singleFlight: { leaseMs: 1500, waitMs: 10_000 },
       l1: { maxBytes: 64 * 1024 * 1024, maxEntryBytes: 4 * 1024 * 1024 },
       timeouts: { connectMs: 2000, commandMs: 500, requestBudgetMs: 1000 },
       compression: { codec: 'none', thresholdBytes: 4096 },
@@ -124,7 +124,7 @@ describe('resolveOptions', () => {
       project,
     )
     expect(resolved.driver).toBe('redis')
-    expect(resolved.singleFlight).toEqual({ leaseMs: 2000, waitMs: 1 })
+    expect(resolved.singleFlight).toEqual({ leaseMs: 1500, waitMs: 1 })
     expect(resolved.l1).toEqual({ maxBytes: 1000, maxEntryBytes: 1000 })
     expect(resolved.timeouts).toEqual({ connectMs: 2000, commandMs: 9, requestBudgetMs: 1000 })
     expect(resolved.compression).toEqual({ codec: 'gzip', thresholdBytes: 4096 })
