@@ -43,7 +43,13 @@ describe.each(variants)('a crowd on five replicas, $variant', ({ variant, routes
     let replicas: Replica[]
 
     beforeAll(async () => {
-      const app = await prepareApp({ variant, bundler: 'turbopack', manager: 'npm', next: '~16.4.0', driver: 'ioredis' })
+      const app = await prepareApp({
+        variant,
+        bundler: 'turbopack',
+        manager: 'npm',
+        next: '~16.4.0',
+        driver: 'ioredis',
+      })
       fleet = await startFleet()
       const standalone = await fleet.standalone(app)
       const env = { DISTRIBUTED_CACHE_PRESET: preset, DISTRIBUTED_CACHE_DEBUG: '1' }
@@ -54,15 +60,19 @@ describe.each(variants)('a crowd on five replicas, $variant', ({ variant, routes
 
     const crowd = (path: string, among = replicas): Promise<Answer[]> =>
       Promise.all(among.flatMap((replica) => Array.from({ length: PER_REPLICA }, () => replica.visit(path))))
-    const versions = (answers: Answer[], reader: string) => new Set(answers.map(({ facts }) => facts[reader]?.version))
+    const versions = (answers: Answer[], reader: string) =>
+      new Set(answers.map(({ facts }) => facts[reader]?.version))
     const rendersSince = async (route: Route, id: string, before: number) =>
       (await fleet.origin.renders(route.reader, id)) - before
 
     async function untilAllShow(route: Route, id: string, version: number): Promise<void> {
       for (const replica of replicas) {
-        await until(async () => (await replica.visit(route.path(id))).facts[route.reader]?.version === version, {
-          what: `${replica.name} to show version ${version} of ${route.path(id)}`,
-        })
+        await until(
+          async () => (await replica.visit(route.path(id))).facts[route.reader]?.version === version,
+          {
+            what: `${replica.name} to show version ${version} of ${route.path(id)}`,
+          },
+        )
       }
     }
 

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Fleet, type Replica, startFleet } from '../support/e2e-fleet'
-import { prepareApp, until } from '../support/e2e-tools'
+import { control, prepareApp, until } from '../support/e2e-tools'
 import { startRedis } from '../support/redis-server'
 import { cells } from './cells'
 import { routesOf } from './core/routes'
@@ -82,7 +82,7 @@ describe.each(cells.slice(0, 2))('$name', (cell) => {
     // Frozen, not killed: the entry survives.
     redis.freeze()
     await origin.publish('x')
-    await a.revalidateTag('content:x')
+    await control(a.url, { action: 'revalidateTag', tag: 'content:x' })
     expect((await a.visit('/isr/x')).facts['isr']?.version).toBe(2)
     redis.unfreeze()
     await until(async () => (await b.visit('/isr/x')).facts['isr']?.version === 2, {
