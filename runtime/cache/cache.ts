@@ -31,6 +31,8 @@ export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
   readonly maskable?: boolean
   /** Whether Next itself lets concurrent generations of one key in one process share one. */
   readonly dedupedByNext?: boolean
+  /** A reader that serves what is old without generating anything new: it must not hold off those who would. */
+  readonly servesStaleAsItIs?: boolean
 }
 
 export interface CacheRead extends JudgedRead {
@@ -72,7 +74,8 @@ export class Cache {
     let read: CacheRead = NO_ANSWER
     try {
       read = await this.judgedRead(key, options)
-      if (this.parts.flight !== undefined && wantsGeneration(read)) {
+      const isServedAsItIs = options.servesStaleAsItIs && read.entry !== undefined && read.age !== 'expired'
+      if (this.parts.flight !== undefined && wantsGeneration(read) && !isServedAsItIs) {
         read = await this.coordinate(this.parts.flight, key, read, options)
       }
     } catch (error) {

@@ -55,6 +55,7 @@ export function createCacheHandlerClass(
         // What a page keeps of a fetch does not carry the short life of a mask.
         maskable: !isFetch || isConsumerRequest(),
         dedupedByNext: !isFetch,
+        servesStaleAsItIs: scope === 'response' && isPrefetch(this.context),
         prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
       })
       const { entry, verdict, clock, maskSeconds } = read
@@ -142,6 +143,14 @@ export function createCacheHandlerClass(
 
     resetRequestCache(): void {}
   }
+}
+
+/**
+ * Next answers a prefetch with an old page and refreshes nothing (`RouteModule.handleResponse`,
+ * `ResponseCache.handleGet`); the visit that follows does.
+ */
+function isPrefetch({ _requestHeaders: headers = {} }: CacheHandlerContext): boolean {
+  return headers['purpose'] === 'prefetch' || headers['next-router-prefetch'] === '1'
 }
 
 function scopeOf(kind: ResponseKind): EntryScope {

@@ -1,5 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { CacheHandlerGetContext, ResponseValue } from '../../runtime/handlers/next-types'
+import type {
+  CacheHandlerGetContext,
+  CacheHandlerValue,
+  ResponseValue,
+} from '../../runtime/handlers/next-types'
+import { STALE_MARK } from '../../runtime/handlers/stale-mark'
 import { createKeyNames, leaseName } from '../../src/key-names'
 import type { Driver, Preset } from '../../src/options'
 import { localNow } from '../../src/server-time'
@@ -204,4 +209,34 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
     const follower = await new second.CacheHandler({}).get('f', FETCH)
     expect((localNow() - (follower?.lastModified ?? 0)) / 1000).toBeGreaterThan(60)
   })
+
+  it('a prefetch of an old page leaves the refresh to the visit that follows, on whichever replica', async () => {
+    const [first, second, third] = replicas as [Replica, Replica, Replica]
+    const context: CacheHandlerGetContext = { kind: 'APP_PAGE', isRoutePPREnabled: false, isFallback: false }
+    const handler = new first.CacheHandler({})
+    await handler.get('/page', context)
+    const page = {
+      kind: 'APP_PAGE',
+      html: 'one',
+      status: 200,
+      headers: { 'x-next-cache-tags': 't' },
+    } as const
+    await handler.set('/page', page, { ...context, cacheControl: { revalidate: 60 } })
+    await on(first).updateTags(['t'], { expire: 3600 })
+    const prefetch = new second.CacheHandler({ _requestHeaders: { rsc: '1', 'next-router-prefetch': '1' } })
+    const leases = await record('lease', async () => {
+      // With l1-pubsub the message may still be on its way.
+      const reads = await record('read', async () => {
+        while (!isMarkedStale(await prefetch.get('/page', context)));
+      })
+      expect(reads.at(-1)).toMatchObject({ verdict: 'stale', masked: false })
+      const visit = await record('read', () => new third.CacheHandler({}).get('/page', context))
+      expect(visit).toMatchObject([{ verdict: 'stale', masked: false }])
+    })
+    expect(leases.map(({ role }) => role)).toEqual(['leader'])
+  })
 })
+
+function isMarkedStale(answer: CacheHandlerValue | null): boolean {
+  return JSON.stringify(answer?.value).includes(STALE_MARK)
+}
