@@ -32,18 +32,33 @@ export async function openCell({ variant, bundler, driver, preset }, { replicas,
       servers: Array.from({ length: replicas }, (_, index) => String.fromCharCode('a'.charCodeAt(0) + index)),
       env: { REDIS_URL: redis.url, DISTRIBUTED_CACHE_PRESET: preset },
       barrier: () => client.ping(),
-      forget: () => client.flushall(),
+      forget: (redisHolds) => prepareRedis(client, redisHolds),
       tamper: sabotageName && ((standalone) => sabotage(sabotageName, standalone)),
     })
     stops.push(() => ours.stop())
     const sides = { stock, ours }
-    const deploy = async () => {
+    const deploy = async (redisHolds) => {
       await stock.deploy()
-      await ours.deploy()
+      await ours.deploy(redisHolds)
     }
     return { sides, deploy, stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/**
+ * What a new deployment finds. `history`: the state of an application that has run for a week and invalidated
+ * nothing of late, so that it covers the build. `nothing`: an empty Redis.
+ */
+async function prepareRedis(client, redisHolds) {
+  await client.flushall()
+  if (redisHolds === 'nothing') return
+  const [seconds] = await client.time()
+  const micros = (ago) => String((Number(seconds) - ago) * 1_000_000)
+  const weekAgo = micros(7 * 24 * 3600)
+  const state = { clock: weekAgo, floor: weekAgo, incarnation: 'before', alive: micros(0) }
+  await client.hset('ndc:store:tags', state)
+  await client.expire('ndc:store:tags', 3600)
 }

@@ -9,6 +9,7 @@ const NAMES = [
   'bundler',
   'driver',
   'preset',
+  'redis',
   'do',
   'as',
   'route',
@@ -19,6 +20,7 @@ const NAMES = [
   'ours.status',
   'newer',
   'visits',
+  'route-visits',
   'prerendered',
   'history',
 ]
@@ -48,7 +50,7 @@ export function parseDeviations(markdown) {
 /** In a table a bar ends the cell, so alternatives are separated by slashes. */
 function parseRule(rule, id) {
   return rule.split(',').map((text) => {
-    const condition = /^\s*([\w.]+)\s*(!?[=~])\s*(.*?)\s*$/.exec(text)
+    const condition = /^\s*([\w.-]+)\s*(!?[=~])\s*(.*?)\s*$/.exec(text)
     if (!condition || !NAMES.includes(condition[1]))
       throw new Error(`docs/deviations.md: ${id}: cannot read "${text.trim()}"`)
     const [, name, operator, value] = condition

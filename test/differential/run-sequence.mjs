@@ -69,11 +69,12 @@ export async function runSequence({ sides, operations, attempt, cell, deviationO
         ...circumstancesOf(operation, step),
         prerendered: String(isPrerendered(subject)),
         visits: String(history.visitsOf(decodeURIComponent(subject))),
+        'route-visits': String(history.visitsOf(routeOf(operation))),
         history: history.of(decodeURIComponent(subject)),
       }
       step.deviation = deviationOf(step.circumstances)
     }
-    note(history, names.fillAll(operation), decodeURIComponent(subject), step, asked)
+    note(history, names.fillAll(operation), decodeURIComponent(subject), routeOf(operation), step, asked)
     boundaries.softened(operation.request?.profile ?? operation.fields?.profile, during)
     if (differences.length > 0) {
       if (isEnough(step)) break
@@ -124,7 +125,7 @@ function askedBetween(before, after) {
     })
 }
 
-function note(history, operation, path, { stock, ours }, asked) {
+function note(history, operation, path, route, { stock, ours }, asked) {
   const invalidation = invalidationOf(operation)
   if (invalidation) history.invalidated(invalidation)
   if (path === '') return
@@ -134,7 +135,9 @@ function note(history, operation, path, { stock, ours }, asked) {
   )
   if (byStock || byOurs)
     history.rendered(path, byStock && byOurs ? 'render' : byStock ? 'stock-render' : 'ours-render')
-  if (operation.as !== 'draft') history.visited(path)
+  if (operation.as === 'draft') return
+  history.visited(path)
+  if (operation.as === 'prefetch' || operation.as === 'segment') history.visited(route)
 }
 
 function circumstancesOf(operation, { stock, ours, differences }) {
@@ -152,7 +155,7 @@ function circumstancesOf(operation, { stock, ours, differences }) {
 }
 
 function routeOf({ path, page }) {
-  return (path ?? page ?? '').replace(/\{[^}]*\}|\bp[12]$/g, '*')
+  return (path ?? page ?? '').replace(/\{[^}]*\}/g, '*')
 }
 
 /** Which side showed the newer content. */

@@ -19,7 +19,7 @@ const probe = fileURLToPath(new URL('probe.cjs', import.meta.url))
  * @param {string[]} choice.servers names
  * @param {Record<string, string>} [choice.env]
  * @param {() => Promise<unknown>} [choice.barrier] see `untilQuiet`
- * @param {() => Promise<unknown>} [choice.forget] empties what is shared, before a deployment
+ * @param {(redisHolds: string) => Promise<unknown>} [choice.forget] resets what is shared, before a deployment
  * @param {(directory: string) => Promise<unknown>} [choice.tamper] changes a copy of the build
  */
 export async function createSide({ name, app, directory, servers, env = {}, barrier, forget, tamper }) {
@@ -39,9 +39,9 @@ export async function createSide({ name, app, directory, servers, env = {}, barr
     name,
     origin,
     /** Deploys the build anew: fresh copies, fresh processes, nothing remembered. */
-    async deploy() {
+    async deploy(redisHolds) {
       await stopServers()
-      await forget?.()
+      await forget?.(redisHolds)
       await origin.reset()
       for (const serverName of servers) {
         const standalone = await makeStandalone(app, join(directory, serverName))
