@@ -62,6 +62,9 @@ const MASK_SECONDS: Seconds = 2
 
 /** What both handlers stand on: reads that are judged, writes that carry a fence. Never throws. */
 export class Cache {
+  /** Writes of this process that are on their way. */
+  private readonly writes = new Map<string, Promise<void>>()
+
   constructor(private readonly parts: CacheOptions) {}
 
   get maxEntryBytes(): Bytes {
@@ -127,8 +130,14 @@ export class Cache {
   ): Promise<CacheRead> {
     const { maskable = true, dedupedByNext = false } = options
     if (first.clock === undefined) return first
-    // The generation that this process leads is shared by Next.
-    if (dedupedByNext && flight.leads(key)) return first
+    if (dedupedByNext && flight.leads(key)) {
+      // The generation that this process leads is shared by Next, until it is complete; then it is on its way
+      // to the store, and whoever read too early to see it would generate once more.
+      const write = this.writes.get(key)
+      if (write === undefined) return first
+      await write
+      return this.judgedRead(key, options)
+    }
     const startedAt = localNow()
     const deadline = startedAt + flight.waitMs
     let watch: Watch | undefined
@@ -178,8 +187,15 @@ export class Cache {
 
   /** Stores the entry unless a newer one is there. */
   async write(scope: EntryScope, cacheKey: string, entry: NewEntry): Promise<void> {
-    const startedAt = localNow()
     const key = this.parts.names.entry(scope, cacheKey)
+    const write = this.store(scope, cacheKey, key, entry)
+    this.writes.set(key, write)
+    await write
+    if (this.writes.get(key) === write) this.writes.delete(key)
+  }
+
+  private async store(scope: EntryScope, cacheKey: string, key: string, entry: NewEntry): Promise<void> {
+    const startedAt = localNow()
     const { store, options, reader, local, flight, build, emit } = this.parts
     const proof = local.begin(key)
     try {

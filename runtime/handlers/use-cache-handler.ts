@@ -69,7 +69,13 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
   return {
     async get(cacheKey, softTags) {
       await pendingSets.get(cacheKey)
-      const read = await cache.read(SCOPE, cacheKey, { expiringTags: softTags, dedupedByNext: true })
+      const options = { expiringTags: softTags, dedupedByNext: true }
+      let read = await cache.read(SCOPE, cacheKey, options)
+      if (read.entry === undefined && pendingSets.has(cacheKey)) {
+        // Generated while we read: whoever missed it would generate it once more.
+        await pendingSets.get(cacheKey)
+        read = await cache.read(SCOPE, cacheKey, options)
+      }
       return read.entry && unpack(cacheKey, read.entry, lifeOf(read.entry, read))
     },
 
