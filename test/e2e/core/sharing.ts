@@ -74,6 +74,40 @@ export function testSharing(cell: Cell, getCore: GetCore): void {
     },
   )
 
+  test.runIf(cell.variant === 'components')('a root parameter tells entries apart, on both', async () => {
+    const core = getCore()
+    const { a, b, fleet } = core
+    const first = await render(core, a, '/market/at/rooted')
+    const other = await render(core, a, '/market/de/rooted')
+    expect(first.facts['market']?.serial).not.toBe(other.facts['market']?.serial)
+    expect((await b.visit('/market/at/rooted')).facts).toEqual(first.facts)
+    expect((await b.visit('/market/de/rooted')).facts).toEqual(other.facts)
+    expect(await fleet.origin.renders('market-at', 'rooted')).toBe(1)
+    expect(await fleet.origin.renders('market-de', 'rooted')).toBe(1)
+    await fleet.origin.publish('rooted')
+    await a.revalidateTag('content:rooted')
+    for (const market of ['at', 'de'])
+      expect((await b.visit(`/market/${market}/rooted`)).facts['market']?.version).toBe(2)
+  })
+
+  test('draft mode neither reads nor stores', async () => {
+    const core = getCore()
+    const { a, b, fleet } = core
+    const kept = await render(core, a, '/isr/drafted')
+    const enabled = await a.visit('/api/control', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ action: 'draft', enable: true }),
+    })
+    const [cookie = ''] = enabled.headers.getSetCookie()
+    expect(cookie).toContain('__prerender_bypass=')
+    await fleet.origin.publish('drafted')
+    const draft = await a.visit('/isr/drafted', { headers: { cookie: cookie.split(';')[0] ?? '' } })
+    expect(draft.facts['isr']?.version).toBe(2)
+    await fleet.settled()
+    for (const replica of [a, b]) expect((await replica.visit('/isr/drafted')).facts).toEqual(kept.facts)
+  })
+
   test.runIf(cell.variant === 'classic')('edge routes answer, uncached', async () => {
     const { a, b, fleet } = getCore()
     for (const [path, reader] of [
