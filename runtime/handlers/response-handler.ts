@@ -19,6 +19,7 @@ import type {
 } from './next-types'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
 import { isConsumerRequest } from './consumer'
+import { isPrefetch, watchPrefetches } from './prefetch'
 import { packResponse, unpackResponse, type UnpackedResponse } from './response-codec'
 import { createMarkStale, removeMark, responseTags } from './stale-mark'
 import { windowSecondsOf } from './tag-durations'
@@ -33,6 +34,7 @@ export function createCacheHandlerClass(
   buildOutput?: BuildOutput,
   abilities: NextAbilities = abilitiesOf(installedNextVersion()),
 ): CacheHandlerClass {
+  watchPrefetches()
   const markStale = createMarkStale(abilities)
   /** Where values that were handed out came from: a failed refresh writes the same object back. */
   const origins = new WeakMap<ResponseValue, Entry>()
@@ -143,14 +145,6 @@ export function createCacheHandlerClass(
 
     resetRequestCache(): void {}
   }
-}
-
-/**
- * Next answers a prefetch with an old page and refreshes nothing (`RouteModule.handleResponse`,
- * `ResponseCache.handleGet`); the visit that follows does.
- */
-function isPrefetch({ _requestHeaders: headers = {} }: CacheHandlerContext): boolean {
-  return headers['purpose'] === 'prefetch' || headers['next-router-prefetch'] === '1'
 }
 
 function scopeOf(kind: ResponseKind): EntryScope {
