@@ -7,6 +7,7 @@ import { Bus } from './bus/bus'
 import { BuildTier } from './cache/build-tier'
 import { Cache } from './cache/cache'
 import { EntryReader } from './cache/entry-reader'
+import { Ingredients } from './cache/ingredients'
 import { Invalidator } from './cache/invalidator'
 import { LocalEntries } from './cache/local-entries'
 import { SingleFlight } from './cache/single-flight'
@@ -83,7 +84,8 @@ export function createRuntime(
   servingBus?.use()
 
   const invalidator = new Invalidator(store, emit, log)
-  const shared = { names, options: config.options, invalidator, emit, log }
+  const ingredients = new Ingredients(() => store.latestClock)
+  const shared = { names, options: config.options, invalidator, ingredients, emit, log }
   const maxEntryBytes = config.options.maxEntryBytes
   const reader = new EntryReader({ store, local, view, bus: servingBus, maxEntryBytes, emit })
   const { buildStartedAt: startedAt, options } = config
