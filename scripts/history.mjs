@@ -24,7 +24,9 @@ try {
 async function check({ skewed, verbose, ...choice }) {
   const library = skewed ? await findFaketime() : undefined
   if (skewed && library === undefined) {
-    console.log('skipped: libfaketime is not installed and could not be (Debian, Ubuntu: apt-get install faketime)')
+    console.log(
+      'skipped: libfaketime is not installed and could not be (Debian, Ubuntu: apt-get install faketime)',
+    )
     return 0
   }
   const { directory: dist, remove: removeDist } = await compilePackage()
@@ -38,14 +40,20 @@ async function check({ skewed, verbose, ...choice }) {
     ...choice,
     dist,
     skew: library && { library, minutes: [-10, 0, 10] },
-    log: verbose ? (line) => console.log(`${((performance.now() - startedAt) / 1000).toFixed(1)}s ${line}`) : undefined,
+    log: verbose
+      ? (line) => console.log(`${((performance.now() - startedAt) / 1000).toFixed(1)}s ${line}`)
+      : undefined,
   })
   console.log(line(counts))
   console.log(`faults: ${line(faults)}`)
   console.log(`telemetry: ${line(telemetry)}`)
   for (const violation of violations) console.log(`\n${violation}`)
   const seconds = Math.round((performance.now() - startedAt) / 1000)
-  console.log(violations.length === 0 ? `no violation (${seconds} s)` : `\n${violations.length} violations (${seconds} s)`)
+  console.log(
+    violations.length === 0
+      ? `no violation (${seconds} s)`
+      : `\n${violations.length} violations (${seconds} s)`,
+  )
   return violations.length === 0 ? 0 : 1
 }
 

@@ -10,6 +10,7 @@ export const USAGE = `node scripts/history.mjs [options]
   --replicas <n>     default 3
   --skew             clocks at -10, 0 and +10 minutes
   --no-faults        traffic and invalidations only
+  --no-sharing       requests of one process do not join each other's work, as they do in Next
   --sabotage <bug>   put a bug into every replica, to see it found: ${Object.keys(SABOTAGES).join(', ')}
   --propagation <ms> how long a message may take to a replica that can hear, in l1-pubsub (default 150)
   --verbose          every fault as it happens
@@ -26,6 +27,7 @@ export function readArguments(argv) {
       replicas: { type: 'string', default: '3' },
       skew: { type: 'boolean', default: false },
       'no-faults': { type: 'boolean', default: false },
+      'no-sharing': { type: 'boolean', default: false },
       sabotage: { type: 'string' },
       propagation: { type: 'string', default: '150' },
       verbose: { type: 'boolean', default: false },
@@ -43,6 +45,7 @@ export function readArguments(argv) {
     replicas: positive('replicas', values.replicas),
     skewed: values.skew,
     faults: !values['no-faults'],
+    sharing: !values['no-sharing'],
     sabotage: values.sabotage,
     propagationMs: positive('propagation', values.propagation),
     verbose: values.verbose,

@@ -11,17 +11,30 @@
 //
 // `strict`: from that moment on. `l1-pubsub`: `propagationMs` later while the replica could hear, that is while nothing
 // was done to its subscriber or its process; `silentMs` later whatever was done.
-import { pathTag, SHORT_LIFE, UNITS } from './workload.mjs'
+import { pathTag, RETRY_LIFE, SHORT_LIFE, UNITS } from './workload.mjs'
 
 /** Acknowledgements are summed up after this long; whatever takes longer than that to answer is not judged. */
 const HORIZON_MS = 30_000
 const MAX_GENERATIONS = 20_000
 
+/** A mask, or what Next keeps for up to 30 s because its refresh failed. */
+function isShort({ life, unit }, { masked }) {
+  const { kind, revalidate } = UNITS[unit]
+  if (kind === 'fetch') return masked
+  return life !== null && life <= (kind === 'page' && revalidate === false ? RETRY_LIFE : SHORT_LIFE)
+}
+
 /**
- * @param {{ preset: 'strict' | 'l1-pubsub', propagationMs?: number, silentMs?: number, deadlineToleranceMs?: number }} options
+ * @param {{ preset: 'strict' | 'l1-pubsub', propagationMs?: number, silentMs?: number, sharing?: boolean, deadlineToleranceMs?: number }} options
  *   `deadlineToleranceMs`: replicas know the server's time only as well as their round trips are short
  */
-export function createChecker({ preset, propagationMs = 150, silentMs = 2_000, deadlineToleranceMs = 400 }) {
+export function createChecker({
+  preset,
+  sharing = true,
+  propagationMs = 150,
+  silentMs = 2_000,
+  deadlineToleranceMs = 400,
+}) {
   /** By tag: what is acknowledged, and the oldest versions that all of it together still allows. */
   const byTag = new Map()
   const stores = new Map()
@@ -49,7 +62,8 @@ export function createChecker({ preset, propagationMs = 150, silentMs = 2_000, d
   /** The rules that an invalidation holds an item to: since when, and why. */
   function* rulesOf(invalidation, response, answer, item) {
     const { windowMs, resolvedAt, ackedAt } = invalidation
-    const isOwn = invalidation.replica === response.replica && invalidation.incarnation === response.incarnation
+    const isOwn =
+      invalidation.replica === response.replica && invalidation.incarnation === response.incarnation
     const since = isOwn ? Math.min(resolvedAt, ackedAt) : ackedAt
     if (since === Infinity) return
     if (windowMs === undefined) {
@@ -58,15 +72,20 @@ export function createChecker({ preset, propagationMs = 150, silentMs = 2_000, d
     }
     if (ackedAt !== Infinity) yield { rule: 'deadline', since: ackedAt + windowMs + deadlineToleranceMs }
     // A function inside a page is refreshed by its own tags; those of the page it is on only ever expire it.
-    const isShort = (answer.life !== null && answer.life <= SHORT_LIFE) || (response.masked && UNITS[answer.unit].kind === 'fetch')
-    if (answer.status === 'fresh' && !isShort && UNITS[item.unit].tags.some((tag) => invalidation.tags.includes(tag)))
+    if (
+      answer.status === 'fresh' &&
+      !isShort(answer, response) &&
+      UNITS[item.unit].tags.some((tag) => invalidation.tags.includes(tag))
+    )
       yield { rule: 'fresh', since }
   }
 
   function judgeItem(response, answer, item, began) {
     const route = item.path.split('>')[0]
     const violations = []
-    for (const tag of [...UNITS[item.unit].tags, pathTag(route)]) {
+    // Next lets a route join what another one reads, whose own path nobody invalidated.
+    const isJoined = sharing && UNITS[item.unit].kind === 'function'
+    for (const tag of isJoined ? UNITS[item.unit].tags : [...UNITS[item.unit].tags, pathTag(route)]) {
       const list = byTag.get(tag)
       if (list === undefined) continue
       for (let index = list.length - 1; index >= 0; index--) {
@@ -84,7 +103,16 @@ export function createChecker({ preset, propagationMs = 150, silentMs = 2_000, d
       for (const store of stores.get(item.unit) ?? []) {
         const lateMs = began - store.ackedAt
         if (item.v >= store.v || lateMs <= 0 || lateMs <= graceMs(response, store, began)) continue
-        violations.push({ rule: 'stored', lateMs, needed: store.v, item, answer, response, began, cause: store })
+        violations.push({
+          rule: 'stored',
+          lateMs,
+          needed: store.v,
+          item,
+          answer,
+          response,
+          began,
+          cause: store,
+        })
       }
     }
     return violations
@@ -97,7 +125,10 @@ export function createChecker({ preset, propagationMs = 150, silentMs = 2_000, d
     const settled = list.filter((one) => isSettled(one, now))
     // The newest snapshot holds what every older one does: versions only grow.
     const newest = settled.toSorted((a, b) => a.invokedAt - b.invokedAt)
-    const keep = [newest.findLast(({ windowMs }) => windowMs === undefined), newest.findLast((one) => one.windowMs !== undefined)]
+    const keep = [
+      newest.findLast(({ windowMs }) => windowMs === undefined),
+      newest.findLast((one) => one.windowMs !== undefined),
+    ]
     return [...keep.filter((one) => one !== undefined), ...recent]
   }
 

@@ -15,16 +15,18 @@ export async function findFaketime(log = console.log) {
     await run('apt-get', ['install', '-y', '--no-install-recommends', 'faketime'], { env, limitMs: 120_000 })
   } catch {
     await run('apt-get', ['update'], { env, limitMs: 120_000 }).catch(() => {})
-    await run('apt-get', ['install', '-y', '--no-install-recommends', 'faketime'], { env, limitMs: 120_000 }).catch(
-      (error) => log(error.message),
-    )
+    await run('apt-get', ['install', '-y', '--no-install-recommends', 'faketime'], {
+      env,
+      limitMs: 120_000,
+    }).catch((error) => log(error.message))
   }
   return search()
 }
 
 async function search() {
   const folders = ['/usr/lib/faketime', '/usr/local/lib/faketime']
-  for (const name of await readdir('/usr/lib').catch(() => [])) folders.push(join('/usr/lib', name, 'faketime'))
+  for (const name of await readdir('/usr/lib').catch(() => []))
+    folders.push(join('/usr/lib', name, 'faketime'))
   for (const folder of folders) {
     const path = join(folder, LIBRARY)
     const exists = await access(path).then(

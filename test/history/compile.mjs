@@ -13,10 +13,14 @@ export async function compilePackage() {
   const remove = () => rm(directory, { recursive: true, force: true })
   const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
   try {
-    await run(process.execPath, [tsc, '-p', 'tsconfig.json', '--outDir', directory, '--declaration', 'false'], {
-      name: 'tsc',
-      cwd: ROOT,
-    })
+    await run(
+      process.execPath,
+      [tsc, '-p', 'tsconfig.json', '--outDir', directory, '--declaration', 'false'],
+      {
+        name: 'tsc',
+        cwd: ROOT,
+      },
+    )
   } catch (error) {
     await remove()
     throw error

@@ -153,7 +153,7 @@ export function createFaults({ random, replicas, redis, checker, tagsKey, comman
     async stop() {
       stopped = true
       stopping.resolve()
-      await Promise.all([...underWay])
+      await Promise.all(underWay)
       redis.resume()
       for (const replica of replicas) {
         replica.proxy.heal()

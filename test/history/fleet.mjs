@@ -32,9 +32,11 @@ export async function startReplica(config) {
   let incarnation = 0
   let output = ''
   let closing = false
+  let started = false
 
   async function boot() {
     incarnation++
+    started = false
     const mine = fork(PROGRAM, [], {
       cwd: ROOT,
       // The compiled package lies elsewhere and looks for drivers and Next here.
@@ -69,8 +71,18 @@ export async function startReplica(config) {
     await loaded
     const { dist, options, sabotage } = config
     const name = `${config.name}.${incarnation}`
-    const started = await ask({ type: 'start', id: `start-${name}`, name, dist, options, sabotage, url: proxy.url, namespace: 'build-1' })
-    if (started.error || started.lost) throw new Error(`${name} did not start: ${started.error}\n${output}`)
+    const answer = await ask({
+      type: 'start',
+      id: `start-${name}`,
+      name,
+      dist,
+      options,
+      sabotage,
+      url: proxy.url,
+      namespace: 'build-1',
+    })
+    if (answer.error || answer.lost) throw new Error(`${name} did not start: ${answer.error}\n${output}`)
+    started = true
   }
 
   function receive(from, { type, ...message }) {
@@ -90,7 +102,7 @@ export async function startReplica(config) {
   /** Resolves with the answer, or `{ lost: true }` when the process ends before. */
   function ask(message) {
     const of = child
-    if (!of.connected) return Promise.resolve({ lost: true })
+    if (!of.connected || (!started && message.type !== 'start')) return Promise.resolve({ lost: true })
     return new Promise((resolve) => {
       pending.set(message.id, { resolve, of })
       of.send(message, (error) => {

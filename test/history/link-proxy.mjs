@@ -17,11 +17,21 @@ export async function startLinkProxy(targetPort) {
 
   const server = createServer({ noDelay: true }, (client) => {
     const upstream = connect({ port: targetPort, host: HOST, noDelay: true })
-    const link = { client, upstream, role: 'command', dead: false, dueAt: { up: 0, down: 0 }, split: undefined }
+    const link = {
+      client,
+      upstream,
+      role: 'command',
+      dead: false,
+      dueAt: { up: 0, down: 0 },
+      split: undefined,
+    }
     links.add(link)
     client.on('data', (chunk) => {
       // The name of the connection is the first thing that the replica says on it.
-      if (link.role === 'command' && /:subscriber|\r\nsubscribe\r\n/i.test(chunk.toString('latin1', 0, 2_000))) {
+      if (
+        link.role === 'command' &&
+        /:subscriber|\r\nsubscribe\r\n/i.test(chunk.toString('latin1', 0, 2_000))
+      ) {
         link.role = 'subscriber'
         link.split = createFrameSplitter()
         applyStall(link)
@@ -95,7 +105,9 @@ export async function startLinkProxy(targetPort) {
     async halfOpen(role) {
       const victims = linksOf(role)
       for (const link of victims) link.dead = true
-      await Promise.all(victims.map(({ client }) => client.destroyed || once(client, 'close').catch(() => {})))
+      await Promise.all(
+        victims.map(({ client }) => client.destroyed || once(client, 'close').catch(() => {})),
+      )
     },
     /** Takes the next message of a kind out of what the subscriber hears. */
     drop(kind, callback) {

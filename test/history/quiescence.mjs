@@ -13,11 +13,18 @@ const EVERY_MS = 250
  *   invalidate: (replica: object, tags: string[], windowMs: number | undefined, units: string[]) => Promise<void> }} parts
  */
 export async function checkQuiescence({ replicas, origin, request, invalidate, report }) {
-  const routes = [...PAGES.map((route) => ['page', route]), ...Object.keys(DYNAMIC_ROUTES).map((route) => ['dynamic', route])]
+  const routes = [
+    ...PAGES.map((route) => ['page', route]),
+    ...Object.keys(DYNAMIC_ROUTES).map((route) => ['dynamic', route]),
+  ]
   const everywhere = () =>
     Promise.all(
       replicas.flatMap((replica) =>
-        routes.map(async ([type, route]) => ({ replica: replica.name, route, ...(await request(replica, type, route, true)) })),
+        routes.map(async ([type, route]) => ({
+          replica: replica.name,
+          route,
+          ...(await request(replica, type, route, true)),
+        })),
       ),
     )
   // Replicas reconnect and invalidations that waited go out before anything is expected of anybody.
@@ -27,7 +34,9 @@ export async function checkQuiescence({ replicas, origin, request, invalidate, r
   for (const unit of UNIT_NAMES) origin.bump(unit)
   const load = everywhere()
   await Promise.all(
-    TAGS.map((tag, index) => invalidate(replicas[index % replicas.length], [tag], YEAR * 1000, carriersOf(tag))),
+    TAGS.map((tag, index) =>
+      invalidate(replicas[index % replicas.length], [tag], YEAR * 1000, carriersOf(tag)),
+    ),
   )
   await load
   await everywhere()
@@ -60,7 +69,10 @@ function outdated(responses, origin) {
     for (const { unit, status, life, items } of answers) {
       for (const [path, name, v] of items) {
         const newest = origin.current(name)
-        if (v < newest) old.push(`${replica} ${route}: ${path} at version ${v}, not ${newest} (${unit} ${status}, life ${life})`)
+        if (v < newest)
+          old.push(
+            `${replica} ${route}: ${path} at version ${v}, not ${newest} (${unit} ${status}, life ${life})`,
+          )
       }
     }
   }
@@ -68,7 +80,9 @@ function outdated(responses, origin) {
 }
 
 async function idle(replicas) {
-  await Promise.all(replicas.map((replica, index) => replica.ask({ type: 'idle', id: `idle-${index}-${Math.random()}` })))
+  await Promise.all(
+    replicas.map((replica, index) => replica.ask({ type: 'idle', id: `idle-${index}-${Math.random()}` })),
+  )
 }
 
 async function untilTrue(probe, limitMs) {

@@ -10,7 +10,9 @@ export const redisCommand =
     const socket = connect(port, '127.0.0.1')
     const split = createFrameSplitter()
     try {
-      socket.write(`*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`).join('')}`)
+      socket.write(
+        `*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`).join('')}`,
+      )
       for (;;) {
         const [chunk] = await once(socket, 'data')
         const [frame] = split(chunk)

@@ -44,17 +44,21 @@ const commands = {
     if (config.sabotage) SABOTAGES[config.sabotage].apply(load)
     observe()
     const { createRuntime } = load('runtime/create-runtime.js')
-    const { createClient } = load(`runtime/clients/${config.options.driver === 'redis' ? 'node-redis' : 'ioredis'}.js`)
+    const { createClient } = load(
+      `runtime/clients/${config.options.driver === 'redis' ? 'node-redis' : 'ioredis'}.js`,
+    )
     const { options, url, namespace } = config
     const runtime = createRuntime({ options, backend: 'redis', url, namespace, debug: false, createClient })
-    const { workUnitAsyncStorage } = require('next/dist/server/app-render/work-unit-async-storage.external.js')
-    next = createSimulatedNext({ runtime, generate, workUnits: workUnitAsyncStorage, track })
+    const storages = 'next/dist/server/app-render'
+    const { workAsyncStorage: works } = require(`${storages}/work-async-storage.external.js`)
+    const { workUnitAsyncStorage: workUnits } = require(`${storages}/work-unit-async-storage.external.js`)
+    next = createSimulatedNext({ runtime, generate, works, workUnits, track })
   },
   async page({ route, ...request }) {
     return { answers: [await next.page(route, request)], lapsedMs: lapsedMs() }
   },
   async dynamic({ route, ...request }) {
-    const answers = await next.dynamic(route, DYNAMIC_ROUTES[route], request)
+    const answers = await next.dynamic(route, request, DYNAMIC_ROUTES[route])
     const masked = requests.getStore().events.some((event) => event.masked)
     return { answers, masked, lapsedMs: lapsedMs() }
   },
@@ -62,26 +66,42 @@ const commands = {
     const { events } = requests.getStore()
     const answer = await next.publish(route, request)
     const read = events.some(({ event, tier }) => event === 'read' && tier !== 'none')
-    return { answers: [answer], lapsedMs: lapsedMs(), stored: read && events.some(({ event }) => event === 'write') }
+    return {
+      answers: [answer],
+      lapsedMs: lapsedMs(),
+      stored: read && events.some(({ event }) => event === 'write'),
+    }
   },
   async invalidate({ id, tags, durations }) {
     const invalidation = { tags: new Set(tags), since: performance.now(), durable: false, waits: false }
     kept.set(id, invalidation)
     await next.invalidate(tags, durations)
     // It was kept for a retry: only what is sent from now on surely holds it.
-    if (!invalidation.durable) Object.assign(invalidation, { tags: new Set(tags), since: performance.now(), waits: true })
+    if (!invalidation.durable)
+      Object.assign(invalidation, { tags: new Set(tags), since: performance.now(), waits: true })
     else kept.delete(id)
     return { durable: invalidation.durable }
   },
   async idle() {
-    while (background.size > 0) await Promise.allSettled([...background])
+    while (background.size > 0) await Promise.allSettled(background)
     return { counts }
   },
   stats: () => ({ counts, heapBytes: process.memoryUsage().heapUsed }),
 }
 
 function observe() {
-  const events = ['read', 'write', 'skip', 'fault', 'lease', 'waited', 'gap', 'invalidated', 'journalled', 'unavailable']
+  const events = [
+    'read',
+    'write',
+    'skip',
+    'fault',
+    'lease',
+    'waited',
+    'gap',
+    'invalidated',
+    'journalled',
+    'unavailable',
+  ]
   for (const event of events) {
     subscribe(`next-distributed-cache:${event}`, (message) => {
       const { tier, masked, outcome, role, reason, fault } = message

@@ -25,17 +25,36 @@ const WAIT_MS = 5_000
  * @returns verdict, counts, and what was wrong
  */
 export async function runHistory(choice) {
-  const { seed, ms, preset, driver, dist, sabotage, skew, faults: withFaults = true, maxViolations = 3, log = () => {} } = choice
+  const {
+    seed,
+    ms,
+    preset,
+    driver,
+    dist,
+    sabotage,
+    skew,
+    faults: withFaults = true,
+    maxViolations = 3,
+    log = () => {},
+  } = choice
   const streams = createRandom(seed)
   const stream = () => createRandom(streams.integer(2 ** 32))
   const [renderRandom, mutatorRandom, faultRandom] = [stream(), stream(), stream()]
   const redis = await startRedis()
   const command = redisCommand(redis.port)
-  const checker = createChecker({ preset, propagationMs: choice.propagationMs })
+  const checker = createChecker({ preset, sharing: choice.sharing, propagationMs: choice.propagationMs })
   const origin = createOrigin({ delays: (unit) => delaysOf(renderRandom, unit, calm) })
   const zero = performance.now()
   const deadline = zero + ms
-  const counts = { requests: 0, lost: 0, failed: 0, invalidations: 0, acknowledged: 0, published: 0, 'late acknowledgements': 0 }
+  const counts = {
+    requests: 0,
+    lost: 0,
+    failed: 0,
+    invalidations: 0,
+    acknowledged: 0,
+    published: 0,
+    'late acknowledgements': 0,
+  }
   const violations = []
   const waitingForRedis = new Map()
   const began = []
@@ -87,8 +106,16 @@ export async function runHistory(choice) {
     log('the traffic has ended')
     calm = true
     if (violations.length < maxViolations)
-      await checkQuiescence({ replicas, origin, request, invalidate, report: (text) => violations.push(text) })
-    const stats = await Promise.all(replicas.map((replica) => replica.ask({ type: 'stats', id: `stats-${replica.name}` })))
+      await checkQuiescence({
+        replicas,
+        origin,
+        request,
+        invalidate,
+        report: (text) => violations.push(text),
+      })
+    const stats = await Promise.all(
+      replicas.map((replica) => replica.ask({ type: 'stats', id: `stats-${replica.name}` })),
+    )
     return {
       seed,
       violations,
@@ -116,11 +143,14 @@ export async function runHistory(choice) {
     const id = began.push(performance.now()) - 1
     const { incarnation } = replica
     counts.requests++
-    const result = await replica.ask({ type, id, route, shared })
+    const result = await replica.ask({ type, id, route, shared: shared && choice.sharing !== false })
     if (result.lost) counts.lost++
     else if (result.error) counts.failed++
     if (result.answers === undefined) return result
-    const answers = result.answers.map((answer) => ({ ...answer, beganAt: began[Math.min(answer.since ?? id, id)] }))
+    const answers = result.answers.map((answer) => ({
+      ...answer,
+      beganAt: began[Math.min(answer.since ?? id, id)],
+    }))
     const response = {
       request: id,
       replica: replica.name,
@@ -153,10 +183,9 @@ export async function runHistory(choice) {
     counts.invalidations++
     const durations = windowMs === undefined ? undefined : { expire: windowMs / 1000 }
     const result = await replica.ask({ type: 'invalidate', id, tags, durations })
-    if (result.lost) {
-      counts.lost++
-      return
-    }
+    if (result.lost) counts.lost++
+    else if (result.error) throw new Error(`${replica.name} refused to invalidate: ${result.error}`)
+    if (result.lost) return
     checker.invalidationResolved(invalidation, result.at)
     if (!result.durable) return
     waitingForRedis.delete(id)
@@ -188,12 +217,13 @@ export async function runHistory(choice) {
       const done = invalidate(replica, [tag], windowMs, carriers).then(async () => {
         // Somebody who knows of it asks at once.
         const routes = PAGES.filter((page) => unitsBelow(page).some((unit) => carriers.includes(unit)))
-        if (!stopped() && routes.length > 0) await request(probed, 'page', random.pick(routes), random.chance(0.5))
+        if (!stopped() && routes.length > 0)
+          await request(probed, 'page', random.pick(routes), random.chance(0.5))
       })
       underWay.add(done)
       void done.finally(() => underWay.delete(done))
     }
-    await Promise.all([...underWay])
+    await Promise.all(underWay)
   }
 
   /** On-demand revalidation: something is published, and a replica is told to render and store its page. */
@@ -220,13 +250,20 @@ const unitsBelow = (name) => [name, ...UNITS[name].contains.flatMap(unitsBelow)]
 /** Most renders are quick, some are slow before or after they saw the data, a few fail. */
 function delaysOf(random, unit, calm) {
   if (calm) return { before: 0, after: 5 }
-  const slow = () => random.weighted([[60, 10], [30, 150], [9, 700], [1, 3_000]]) * random.next()
+  const slow = () =>
+    random.weighted([
+      [60, 10],
+      [30, 150],
+      [9, 700],
+      [1, 3_000],
+    ]) * random.next()
   return { before: slow() / 2, after: slow(), fails: UNITS[unit].revalidate === false && random.chance(0.03) }
 }
 
 function sum(list) {
   const total = {}
-  for (const counts of list) for (const [key, count] of Object.entries(counts)) total[key] = (total[key] ?? 0) + count
+  for (const counts of list)
+    for (const [key, count] of Object.entries(counts)) total[key] = (total[key] ?? 0) + count
   return Object.fromEntries(Object.entries(total).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 

@@ -34,6 +34,7 @@ export const SABOTAGES = {
 
 /** A patch of something that is no longer there would prove nothing. */
 function expectMethod({ name, prototype }, method) {
-  if (typeof prototype[method] !== 'function') throw new Error(`${name} has no ${method} to sabotage any more`)
+  if (typeof prototype[method] !== 'function')
+    throw new Error(`${name} has no ${method} to sabotage any more`)
   return prototype
 }

@@ -8,19 +8,21 @@ const TAGS_HEADER = 'x-next-cache-tags'
 const now = () => performance.timeOrigin + performance.now()
 
 /**
+ * @typedef {import('node:async_hooks').AsyncLocalStorage<object>} AsyncLocalStorage
  * @param {{ runtime: object, generate: (unit: string, request: { id: number, shared: boolean }) => Promise<{ v: number, gen: string }>,
- *   workUnits: { run(store: object, callback: () => unknown): unknown }, track: (work: Promise<unknown>) => void }} parts
- *   `generate` asks the origin; `track` is told of work that outlives its request
+ *   works: AsyncLocalStorage, workUnits: AsyncLocalStorage, track: (work: Promise<unknown>) => void }} parts
+ *   `generate` asks the origin; `works`, `workUnits`: Next's storages; `track` is told of work that outlives its request
  */
-export function createSimulatedNext({ runtime, generate, workUnits, track }) {
+export function createSimulatedNext({ runtime, generate, works, workUnits, track }) {
   const functions = runtime.useCacheHandlers.default
   const responses = new Map()
   const revalidations = new Map()
-  const pendingFills = new Map()
+  const pendingInvocations = new Map()
   const backgroundRevalidations = new Map()
 
   /** Runs as Next does, so that a handler that asks what kind of work reads it is told. */
-  const within = (type, callback) => workUnits.run({ type, consumerWillServerCache: type === 'cache' }, callback)
+  const within = (type, callback) =>
+    workUnits.run({ type, consumerWillServerCache: type === 'cache' }, callback)
 
   /** Next lets requests for one key in one process share their work; `request.shared`: this one may. */
   function batched(map, key, request, work) {
@@ -65,7 +67,10 @@ export function createSimulatedNext({ runtime, generate, workUnits, track }) {
   async function revalidate(name, request, handler, previous) {
     try {
       const rendered = await renderPage(name, request, handler)
-      await handler.set(keyOf(name), rendered.value, { kind: 'APP_PAGE', cacheControl: rendered.cacheControl })
+      await handler.set(keyOf(name), rendered.value, {
+        kind: 'APP_PAGE',
+        cacheControl: rendered.cacheControl,
+      })
       return rendered
     } catch (error) {
       if (previous?.cacheControl !== undefined) {
@@ -104,7 +109,10 @@ export function createSimulatedNext({ runtime, generate, workUnits, track }) {
     }
     return {
       value,
-      cacheControl: { revalidate: scope.revalidate === Infinity ? false : scope.revalidate, expire: scope.expire },
+      cacheControl: {
+        revalidate: scope.revalidate === Infinity ? false : scope.revalidate,
+        expire: scope.expire,
+      },
       since: scope.since,
     }
   }
@@ -116,13 +124,19 @@ export function createSimulatedNext({ runtime, generate, workUnits, track }) {
     return [[scope.path, name, own.v, own.gen], ...inner.flatMap(({ items }) => items)]
   }
 
-  const read = (name, scope) => (UNITS[name].kind === 'fetch' ? readFetch(name, scope) : readFunction(name, scope))
+  const read = (name, scope) =>
+    UNITS[name].kind === 'fetch' ? readFetch(name, scope) : readFunction(name, scope)
 
   async function readFetch(name, scope) {
     const { tags, revalidate } = UNITS[name]
     const { handler, request } = scope
     const path = `${scope.path}>${name}`
-    const found = await handler.get(keyOf(name), { kind: 'FETCH', revalidate, tags, softTags: scope.softTags })
+    const found = await handler.get(keyOf(name), {
+      kind: 'FETCH',
+      revalidate,
+      tags,
+      softTags: scope.softTags,
+    })
     for (const tag of tags) scope.tags?.add(tag)
     if (scope.revalidate > revalidate) scope.revalidate = revalidate
     const ask = async () => {
@@ -141,36 +155,80 @@ export function createSimulatedNext({ runtime, generate, workUnits, track }) {
     return describe(name, isStale ? 'stale' : 'fresh', revalidate, [[path, name, v, gen]])
   }
 
-  /** A function inside the scope of a page, of another function, or of a request. */
+  /**
+   * A function inside the scope of a page, of another function, or of a request. Whoever comes while it is read,
+   * generated or stored joins, in the same request also later.
+   */
   async function readFunction(name, scope) {
-    const batch = batched(pendingFills, name, scope.request, async () => {
-      const observed = backgroundRevalidations.get(name)
-      const entry = await functions.get(keyOf(name), scope.softTags)
-      const at = now()
-      const persists = scope.type !== 'request'
-      const isStale = entry !== undefined && at > entry.timestamp + entry.revalidate * 1000
-      if (entry === undefined || at > entry.timestamp + entry.expire * 1000 || (isStale && persists)) {
-        void entry?.value.cancel()
-        return { ...(await fill(name, scope)), status: 'miss' }
+    const { request } = scope
+    const mayJoin = request.shared
+    let invocation =
+      mayJoin && (request.pending.get(name) ?? request.completed.get(name) ?? pendingInvocations.get(name))
+    if (!invocation) {
+      invocation = { since: request.id, ...invoke(name, scope) }
+      if (mayJoin) {
+        const mine = invocation
+        const pending = [request.pending, pendingInvocations]
+        for (const map of pending) map.set(name, mine)
+        const cleanUp = () => {
+          for (const map of pending) if (map.get(name) === mine) map.delete(name)
+        }
+        const completion = mine.settled.then(
+          () => {
+            cleanUp()
+            request.completed.set(name, mine)
+          },
+          () => cleanUp(),
+        )
+        track(completion)
       }
-      if (isStale && observed === undefined && !backgroundRevalidations.has(name)) {
-        const refresh = fill(name, scope).finally(() => {
-          if (backgroundRevalidations.get(name) === refresh) backgroundRevalidations.delete(name)
-        })
-        backgroundRevalidations.set(name, refresh)
-        track(refresh)
-      }
-      const items = JSON.parse(await new Response(entry.value).text())
-      return { entry, items, status: isStale ? 'stale' : 'fresh', since: batch.since }
-    })
-    const { entry, items, status, since } = await batch.result
-    // Whoever joined a generation that was under way holds what that one saw.
-    scope.since = Math.min(scope.since, batch.since, since ?? Infinity)
+    }
+    const { entry, items, status, since } = await invocation.result
+    // Whoever joined holds what was seen by the one who began.
+    scope.since = Math.min(scope.since, invocation.since, since)
     for (const tag of entry.tags) scope.tags?.add(tag)
     if (scope.revalidate > entry.revalidate) scope.revalidate = entry.revalidate
     if (scope.expire > entry.expire) scope.expire = entry.expire
     const below = items.map(([path, ...rest]) => [`${scope.path}>${path}`, ...rest])
     return describe(name, status, entry.revalidate, below)
+  }
+
+  /** `result`: what the caller gets; `settled`: when nobody can join any more. */
+  function invoke(name, scope) {
+    const found = lookUp(name, scope)
+    const result = found.then(async ({ entry, filled, status }) => {
+      if (filled !== undefined) return { ...(await filled), status }
+      return {
+        entry,
+        items: JSON.parse(await new Response(entry.value).text()),
+        status,
+        since: scope.request.id,
+      }
+    })
+    result.catch(() => {})
+    return { result, settled: found.then(async ({ filled }) => (await filled)?.stored) }
+  }
+
+  async function lookUp(name, scope) {
+    const observed = backgroundRevalidations.get(name)
+    const entry = await functions.get(keyOf(name), scope.softTags)
+    const at = now()
+    const isStale = entry !== undefined && at > entry.timestamp + entry.revalidate * 1000
+    const persists = scope.type !== 'request'
+    if (entry === undefined || at > entry.timestamp + entry.expire * 1000 || (isStale && persists)) {
+      void entry?.value.cancel()
+      return { filled: fill(name, scope), status: 'miss' }
+    }
+    if (isStale && observed === undefined && !backgroundRevalidations.has(name)) {
+      const refresh = fill(name, scope)
+        .then(({ stored }) => stored)
+        .finally(() => {
+          if (backgroundRevalidations.get(name) === refresh) backgroundRevalidations.delete(name)
+        })
+      backgroundRevalidations.set(name, refresh)
+      track(refresh)
+    }
+    return { entry, status: isStale ? 'stale' : 'fresh' }
   }
 
   /** Generates a function and stores it. The request does not wait for the store. */
@@ -203,14 +261,22 @@ export function createSimulatedNext({ runtime, generate, workUnits, track }) {
         controller.close()
       },
     })
-    track(functions.set(keyOf(name), Promise.resolve({ ...entry, value })))
-    return { entry, items, since: scope.since }
+    const stored = functions.set(keyOf(name), Promise.resolve({ ...entry, value }))
+    track(stored)
+    return { entry, items, since: scope.since, stored }
   }
 
-  async function dynamic(route, units, request) {
+  async function dynamic(route, request, units) {
     const handler = new runtime.CacheHandler({})
     const one = async (name) => {
-      const scope = { type: 'request', request, handler, softTags: [pathTag(route)], path: route, since: request.id }
+      const scope = {
+        type: 'request',
+        request,
+        handler,
+        softTags: [pathTag(route)],
+        path: route,
+        since: request.id,
+      }
       const answer = await within('request', () => read(name, scope))
       return { ...answer, since: scope.since }
     }
@@ -232,7 +298,13 @@ export function createSimulatedNext({ runtime, generate, workUnits, track }) {
     await Promise.all([handler.revalidateTag(tags, durations), functions.updateTags(tags, durations)])
   }
 
-  return { page, dynamic, publish, invalidate }
+  /** Every request is a piece of work of its own, as Next's handlers may find out. */
+  const asWork = (serve) => (route, given, more) => {
+    const request = { ...given, pending: new Map(), completed: new Map() }
+    return works.run({ route, requestStartTime: now() }, () => serve(route, request, more))
+  }
+
+  return { page: asWork(page), dynamic: asWork(dynamic), publish: asWork(publish), invalidate }
 }
 
 /** `IncrementalCache.get` for pages. */
@@ -245,7 +317,10 @@ function judgeResponse(found) {
   else if (cacheControl?.expire !== undefined && cacheControl.expire * 1000 + lastModified < at) isStale = -1
   else if (typeof cacheControl?.revalidate === 'number' && cacheControl.revalidate * 1000 + lastModified < at)
     isStale = true
-  else isStale = String(value.headers?.[TAGS_HEADER] ?? '').split(',').includes(STALE_MARK)
+  else
+    isStale = String(value.headers?.[TAGS_HEADER] ?? '')
+      .split(',')
+      .includes(STALE_MARK)
   return { isStale, value, cacheControl }
 }
 

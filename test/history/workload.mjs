@@ -1,9 +1,11 @@
 // What the simulated application consists of. Each unit has content of its own, whose version the origin counts,
 // and may contain other units.
 
-/** Lives, in seconds. What is handed out with less than `SHORT_LIFE` is a mask, or waits to be tried again. */
+/** Lives, in seconds. What is handed out with less than `SHORT_LIFE` is masked. */
 export const YEAR = 31_536_000
 export const SHORT_LIFE = 3
+/** What Next gives a page whose refresh failed, at most; only pages without a time of their own fail. */
+export const RETRY_LIFE = 30
 
 /** @type {Record<string, Unit>} */
 export const UNITS = {
@@ -11,7 +13,14 @@ export const UNITS = {
   g0: { kind: 'function', tags: ['g0', 'all'], contains: [], revalidate: 900, expire: 3600, explicit: true },
   g1: { kind: 'function', tags: ['g1'], contains: [], revalidate: 4, expire: 3600, explicit: true },
   f0: { kind: 'function', tags: ['f0'], contains: ['g0'], revalidate: 900, expire: 3600, explicit: true },
-  f1: { kind: 'function', tags: ['f1'], contains: ['g0', 'g1'], revalidate: 900, expire: 3600, explicit: false },
+  f1: {
+    kind: 'function',
+    tags: ['f1'],
+    contains: ['g0', 'g1'],
+    revalidate: 900,
+    expire: 3600,
+    explicit: false,
+  },
   // `fetch`
   x0: { kind: 'fetch', tags: ['x0', 'all'], contains: [], revalidate: 900 },
   x1: { kind: 'fetch', tags: ['x1'], contains: [], revalidate: 4 },
@@ -40,4 +49,5 @@ export const pathTag = (route) => `_N_T_/${route}`
 /** The key under which a unit is cached. */
 export const keyOf = (name) => (UNITS[name].kind === 'page' ? `/${name}` : `key of ${name}`)
 /** Units that carry a tag themselves. */
-export const carriersOf = (tag) => UNIT_NAMES.filter((name) => UNITS[name].tags.includes(tag) || pathTag(name) === tag)
+export const carriersOf = (tag) =>
+  UNIT_NAMES.filter((name) => UNITS[name].tags.includes(tag) || pathTag(name) === tag)
