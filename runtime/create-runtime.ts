@@ -9,6 +9,7 @@ import { Bus } from './bus/bus'
 import { BuildTier } from './cache/build-tier'
 import { Cache } from './cache/cache'
 import { EntryReader } from './cache/entry-reader'
+import { Ingredients } from './cache/ingredients'
 import { Invalidator } from './cache/invalidator'
 import { LocalEntries } from './cache/local-entries'
 import { SingleFlight } from './cache/single-flight'
@@ -85,10 +86,12 @@ export function createRuntime(
   servingBus?.use()
 
   const invalidator = new Invalidator(store, emit, log)
-  const shared = { names, options: withUsableCodec(config.options, log), invalidator, emit, log }
+  const ingredients = new Ingredients(() => store.latestClock)
+  const options = withUsableCodec(config.options, log)
+  const shared = { names, options, invalidator, ingredients, emit, log }
   const maxEntryBytes = config.options.maxEntryBytes
   const reader = new EntryReader({ store, local, view, bus: servingBus, maxEntryBytes, emit })
-  const { buildStartedAt: startedAt, options } = config
+  const { buildStartedAt: startedAt } = config
   const build = client && startedAt !== undefined ? new BuildTier({ store, startedAt, options }) : undefined
   const cache = new Cache({ ...shared, store, reader, local, flight, build })
   const sharedHandler = createUseCacheHandler(cache)

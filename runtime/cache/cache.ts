@@ -17,18 +17,21 @@ import type { Logger } from '../logger'
 import type { Emit, SkipReason } from '../telemetry'
 import type { BuildTier, LoadPrerendered } from './build-tier'
 import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
+import type { Ingredients } from './ingredients'
 import type { Invalidator } from './invalidator'
 import type { LocalEntries } from './local-entries'
 import type { SingleFlight, Watch } from './single-flight'
 
+/**
+ * What a reader gets of an old entry that another replica refreshes. Masked: fresh, for a moment. As it is: the true
+ * verdict, so that it refreshes, too. Waits: for the new one, because it would store the old one as a part of its own.
+ */
+export type Follower = 'masked' | 'as-it-is' | 'waits'
+
 export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
   /** What the build prerendered under this key. */
   readonly prerendered?: LoadPrerendered | undefined
-  /**
-   * Whether an old value may be handed out as fresh for a moment while another replica refreshes it. False
-   * where it would be persisted without its short life.
-   */
-  readonly maskable?: boolean
+  readonly follower?: Follower
   /** Whether Next itself lets concurrent generations of one key in one process share one. */
   readonly dedupedByNext?: boolean
   /** A reader that serves what is old without generating anything new: it must not hold off those who would. */
@@ -51,6 +54,8 @@ export interface CacheOptions {
   readonly flight: SingleFlight | undefined
   /** Undefined: the build left nothing that could be judged. */
   readonly build?: BuildTier | undefined
+  /** What generations of this process may be made of. */
+  readonly ingredients: Ingredients
   readonly emit: Emit
   readonly log: Logger
 }
@@ -128,7 +133,7 @@ export class Cache {
     first: JudgedRead,
     options: CacheReadOptions,
   ): Promise<CacheRead> {
-    const { maskable = true, dedupedByNext = false } = options
+    const { follower = 'masked', dedupedByNext = false } = options
     if (first.clock === undefined) return first
     if (dedupedByNext && flight.leads(key)) {
       // The generation that this process leads is shared by Next, until it is complete; then it is on its way
@@ -157,8 +162,8 @@ export class Cache {
         }
         if (claim.role === 'changed') return read
         if (dedupedByNext && claim.sameProcess) return read
-        if (read.entry !== undefined && read.age !== 'expired') {
-          return maskable ? { ...read, maskSeconds: MASK_SECONDS } : read
+        if (follower !== 'waits' && read.entry !== undefined && read.age !== 'expired') {
+          return follower === 'masked' ? { ...read, maskSeconds: MASK_SECONDS } : read
         }
         if (leftMs <= 0) {
           this.waited(key, 'gave-up', startedAt)
@@ -237,6 +242,33 @@ export class Cache {
 
   fenceAt(time: LocalMillis): Clock | undefined {
     return this.parts.store.fenceAt(time)
+  }
+
+  /** The fence of what was generated from `time` on, possibly of what was read since `earliest`. */
+  fenceOf(
+    cacheKey: string,
+    tags: readonly string[],
+    time: LocalMillis,
+    earliest: LocalMillis,
+  ): Clock | undefined {
+    const fence = this.parts.store.fenceAt(time, earliest)
+    return fence === undefined ? undefined : this.limit(cacheKey, fence, tags, earliest)
+  }
+
+  /** The fence in view of what else is going on in this process. */
+  limit(cacheKey: string, fence: Clock, tags: readonly string[], since: LocalMillis): Clock {
+    return this.parts.ingredients.limit(cacheKey, fence, tags, since)
+  }
+
+  /** The clock up to which what was read holds, when that is less than this process knows. */
+  outdatedSince({ entry, verdict, clock = 0 }: CacheRead): Clock | undefined {
+    const asOf = verdict === 'stale' && entry !== undefined ? entry.fence : clock
+    return asOf < this.parts.store.latestClock ? asOf : undefined
+  }
+
+  /** Others may join this generation until the returned function is called. */
+  generated(cacheKey: string, tags: readonly string[], fence: Clock): () => void {
+    return this.parts.ingredients.generated(cacheKey, tags, fence)
   }
 
   toServer(local: LocalMillis): ServerMicros {

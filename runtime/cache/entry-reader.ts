@@ -152,11 +152,12 @@ export class EntryReader {
     const { store } = this.parts
     const now = store.toServer(localNow())
     const age = judgeAge(entry, now, options.revalidate)
-    const tags = [...entry.tags, ...(options.tags ?? [])]
-    let verdict = entry.fromBuild
-      ? judgePrerendered(view, entry.fence, tags, now, store.firstClock)
-      : judge(view, entry.fence, tags, now)
-    if (judge(view, entry.fence, options.expiringTags ?? [], now) === 'expired') verdict = 'expired'
+    const said = (tags: readonly string[]) =>
+      entry.fromBuild
+        ? judgePrerendered(view, entry.fence, tags, now, store.firstClock)
+        : judge(view, entry.fence, tags, now)
+    let verdict = said([...entry.tags, ...(options.tags ?? [])])
+    if (said(options.expiringTags ?? []) === 'expired') verdict = 'expired'
     if (verdict === 'stale' && entry.retryAt > now) verdict = 'fresh'
     return {
       entry: verdict === 'expired' ? undefined : entry,

@@ -1,28 +1,71 @@
+import type { LocalMillis } from '../../src/units'
+
+/** Request: read once. Cache: what is read becomes part of an entry that is stored. None: Next is not at work. */
+export type Consumer = 'request' | 'cache' | 'none' | 'unknown'
+
+/** Work whose result Next stores (`willConsumerServerCache` in 16.4). */
+const CACHING = new Set([
+  'cache',
+  'private-cache',
+  'unstable-cache',
+  'prerender',
+  'prerender-client',
+  'prerender-legacy',
+  'prerender-ppr',
+])
+
 /**
- * Whether a request, and no cache, consumes what is read now: only when Next positively says so. Internal to
- * Next (`work-unit-async-storage.external`, next@16.2 to 16.4), hence the guard; without it the answer is no.
+ * Who consumes what is read now, as far as Next positively says so. Internal to Next
+ * (`work-unit-async-storage.external`, next@16.2 to 16.4), hence the guard; without it nothing is known.
  */
-export function isConsumerRequest(): boolean {
-  return storage()?.getStore()?.type === 'request'
+export function currentConsumer(): Consumer {
+  const units = workUnits()
+  if (units === undefined) return 'unknown'
+  const type = units.getStore()?.type
+  if (type === undefined) return 'none'
+  if (type === 'request') return 'request'
+  return CACHING.has(type) ? 'cache' : 'unknown'
 }
 
-interface WorkUnitStorage {
-  getStore(): { type?: string } | undefined
+/** When the request began on whose behalf this runs; undefined when Next does not say (it does from 16.3 on). */
+export function requestStart(): LocalMillis | undefined {
+  const at = works()?.getStore()?.requestStartTime
+  return typeof at === 'number' ? at : undefined
 }
 
-let found: WorkUnitStorage | undefined | null = null
+interface Storage<T> {
+  getStore(): T | undefined
+}
 
-function storage(): WorkUnitStorage | undefined {
-  if (found === null) {
-    try {
-      const loaded = require('next/dist/server/app-render/work-unit-async-storage.external.js') as {
-        workUnitAsyncStorage?: WorkUnitStorage
+const workUnits = once(() => {
+  const loaded: unknown = require('next/dist/server/app-render/work-unit-async-storage.external.js')
+  return asStorage<{ type?: string }>((loaded as { workUnitAsyncStorage?: unknown }).workUnitAsyncStorage)
+})
+
+const works = once(() => {
+  const loaded: unknown = require('next/dist/server/app-render/work-async-storage.external.js')
+  return asStorage<{ requestStartTime?: unknown }>(
+    (loaded as { workAsyncStorage?: unknown }).workAsyncStorage,
+  )
+})
+
+function asStorage<T>(found: unknown): Storage<T> | undefined {
+  return typeof (found as Partial<Storage<T>> | undefined)?.getStore === 'function'
+    ? (found as Storage<T>)
+    : undefined
+}
+
+/** At first use, since Next has to be loaded before; a module that is missing is not asked for again. */
+function once<T>(load: () => T | undefined): () => T | undefined {
+  let loaded: { value: T | undefined } | undefined
+  return () => {
+    if (loaded === undefined) {
+      try {
+        loaded = { value: load() }
+      } catch {
+        loaded = { value: undefined }
       }
-      found =
-        typeof loaded.workUnitAsyncStorage?.getStore === 'function' ? loaded.workUnitAsyncStorage : undefined
-    } catch {
-      found = undefined
     }
+    return loaded.value
   }
-  return found
 }

@@ -17,12 +17,16 @@ import type {
   ResponseValue,
   TagDurations,
 } from './next-types'
+import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
-import { isConsumerRequest } from './consumer'
+import { currentConsumer } from './consumer'
 import { isPrefetch, watchPrefetches } from './prefetch'
 import { packResponse, unpackResponse, type UnpackedResponse } from './response-codec'
 import { createMarkStale, removeMark, responseTags } from './stale-mark'
 import { windowSecondsOf } from './tag-durations'
+
+/** What a page or an outer cache keeps of a fetch does not carry the short life of a mask. */
+const FETCH_FOLLOWER = { request: 'masked', none: 'as-it-is', unknown: 'as-it-is', cache: 'waits' } as const
 
 /**
  * Builds the class for `cacheHandler`: responses (pages, route handlers, redirects, not-found), `fetch`,
@@ -54,8 +58,7 @@ export function createCacheHandlerClass(
       const read = await cache.read(scope, cacheKey, {
         tags,
         revalidate: isFetch ? context.revalidate || undefined : undefined,
-        // What a page keeps of a fetch does not carry the short life of a mask.
-        maskable: !isFetch || isConsumerRequest(),
+        follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
         dedupedByNext: !isFetch,
         servesStaleAsItIs: scope === 'response' && isPrefetch(this.context),
         prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
@@ -118,12 +121,16 @@ export function createCacheHandlerClass(
       const origin = value === null ? undefined : origins.get(value)
       const clean = removeMark(value)
       const packed = packResponse(clean, context.cacheControl)
-      const tags = scope === 'fetch' ? [...new Set(context.tags ?? [])] : responseTags(clean)
+      const { tags, asOf } = readAge(scope === 'fetch' ? (context.tags ?? []) : responseTags(value))
       // Next writes the previous value back when its refresh failed. It must not look new, and is not
       // tried again before the life that Next gave it is over.
       const age =
         origin === undefined
-          ? { fence, bornAt: cache.toServer(at), retryAt: 0 }
+          ? {
+              fence: Math.min(asOf, cache.limit(cacheKey, fence, tags, at)),
+              bornAt: cache.toServer(at),
+              retryAt: 0,
+            }
           : {
               fence: origin.fence,
               bornAt: origin.bornAt,

@@ -1,3 +1,4 @@
+import { isAgeMark } from './age-mark'
 import type { CacheHandlerValue, ResponseValue } from './next-types'
 import type { NextAbilities } from './next-version'
 
@@ -72,13 +73,18 @@ function outliveLife(response: StaleResponse, now: number): StaleResponse {
   }
 }
 
-/** The value without the mark: Next writes a value back that we handed out when its refresh failed. */
+/**
+ * The value without marks of ours. Next writes a value back that we handed out when its refresh failed, and what
+ * a page was made of may have carried the mark of its age.
+ */
 export function removeMark(value: ResponseValue | null): ResponseValue | null {
   if (value === null || !('headers' in value)) return value
   const tags = value.headers?.[TAGS_HEADER]
-  if (typeof tags !== 'string' || !tags.includes(STALE_MARK)) return value
+  if (typeof tags !== 'string') return value
+  const all = tags.split(',')
+  const rest = all.filter((tag) => tag !== STALE_MARK && !isAgeMark(tag))
+  if (rest.length === all.length) return value
   const { [TAGS_HEADER]: _, ...headers } = value.headers ?? {}
-  const rest = tags.split(',').filter((tag) => tag !== STALE_MARK)
   if (rest.length > 0) headers[TAGS_HEADER] = rest.join(',')
   return { ...value, headers } as ResponseValue
 }

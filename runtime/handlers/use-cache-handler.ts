@@ -1,11 +1,20 @@
 import type { Entry } from '../../src/entry'
 import { localNow } from '../../src/server-time'
+import type { Clock } from '../../src/units'
 import type { Cache, CacheRead } from '../cache/cache'
 import type { TagDurations, UseCacheEntry, UseCacheHandler } from './next-types'
+import { markAge, readAge } from './age-mark'
+import { currentConsumer, requestStart } from './consumer'
 import { windowSecondsOf } from './tag-durations'
 import { drain, packUseCache, streamOf, unpackUseCache } from './use-cache-codec'
 
 const SCOPE = 'use-cache'
+
+/**
+ * What a follower gets of an old entry. A mask is for who reads once: an outer `use cache` with a `cacheLife` of
+ * its own would store it for good, under a fence that is newer than the content.
+ */
+const FOLLOWER = { request: 'masked', none: 'masked', unknown: 'as-it-is', cache: 'waits' } as const
 
 type Life = Pick<UseCacheEntry, 'timestamp' | 'revalidate'>
 
@@ -14,13 +23,14 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
   /** Sets of this process that have not reached the store: a `get` of the same key waits for them. */
   const pendingSets = new Map<string, Promise<void>>()
 
-  function unpack(cacheKey: string, entry: Entry, life: Life): UseCacheEntry | undefined {
+  function unpack(cacheKey: string, entry: Entry, read: CacheRead): UseCacheEntry | undefined {
+    const asOf = cache.outdatedSince(read)
     try {
       return {
         ...unpackUseCache(entry.detail),
-        ...life,
+        ...lifeOf(entry, read),
         expire: entry.expire,
-        tags: [...entry.tags],
+        tags: asOf === undefined ? [...entry.tags] : markAge(entry.tags, asOf),
         value: streamOf(entry.body),
       }
     } catch {
@@ -38,20 +48,37 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
   }
 
   async function store(cacheKey: string, pendingEntry: Promise<UseCacheEntry>): Promise<void> {
+    // What the same request read before may be in it.
+    const requestedAt = requestStart() ?? Infinity
     let entry: UseCacheEntry
-    let chunks: Uint8Array[] | undefined
     try {
       entry = await pendingEntry
+    } catch {
+      return cache.skip(SCOPE, cacheKey, 'stream-error')
+    }
+    const { tags, asOf } = readAge(entry.tags)
+    const known = cache.fenceOf(cacheKey, tags, entry.timestamp, Math.min(entry.timestamp, requestedAt))
+    if (known === undefined) return cache.skip(SCOPE, cacheKey, 'no-fence')
+    const fence = Math.min(known, asOf)
+    const arrived = cache.generated(cacheKey, tags, fence)
+    try {
+      await storeGenerated(cacheKey, { ...entry, tags }, fence)
+    } finally {
+      arrived()
+    }
+  }
+
+  async function storeGenerated(cacheKey: string, entry: UseCacheEntry, fence: Clock): Promise<void> {
+    let chunks: Uint8Array[] | undefined
+    try {
       chunks = await drain(entry.value, cache.maxEntryBytes)
     } catch {
-      // The generation failed, perhaps midway: partial data is never kept.
+      // The generation failed midway: partial data is never kept.
       return cache.skip(SCOPE, cacheKey, 'stream-error')
     }
     if (chunks === undefined) return cache.skip(SCOPE, cacheKey, 'too-large')
     // As Next's built-in handler: such an entry is regenerated on every read.
     if (entry.expire === 0) return cache.skip(SCOPE, cacheKey, 'expire-0')
-    const fence = cache.fenceAt(entry.timestamp)
-    if (fence === undefined) return cache.skip(SCOPE, cacheKey, 'no-fence')
     const bornAt = cache.toServer(entry.timestamp)
     const packed = packUseCache(entry, chunks)
     await cache.write(SCOPE, cacheKey, {
@@ -61,7 +88,7 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
       retryAt: 0,
       revalidate: entry.revalidate,
       expire: entry.expire,
-      tags: [...new Set(entry.tags)],
+      tags: entry.tags,
       ...packed,
     })
   }
@@ -69,14 +96,17 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
   return {
     async get(cacheKey, softTags) {
       await pendingSets.get(cacheKey)
-      const options = { expiringTags: softTags, dedupedByNext: true }
+      const consumer = currentConsumer()
+      const options = { expiringTags: softTags, follower: FOLLOWER[consumer], dedupedByNext: true }
       let read = await cache.read(SCOPE, cacheKey, options)
       if (read.entry === undefined && pendingSets.has(cacheKey)) {
         // Generated while we read: whoever missed it would generate it once more.
         await pendingSets.get(cacheKey)
         read = await cache.read(SCOPE, cacheKey, options)
       }
-      return read.entry && unpack(cacheKey, read.entry, lifeOf(read.entry, read))
+      // Before 16.4 Next would store what is stale as a part of something new.
+      if (consumer === 'cache' && (read.verdict === 'stale' || read.age === 'stale')) return undefined
+      return read.entry && unpack(cacheKey, read.entry, read)
     },
 
     async set(cacheKey, pendingEntry) {

@@ -67,7 +67,7 @@ export function createMemoryStore(maxBytes: Bytes): Store {
     claimLease: async (_key, token, ttlMs) => ({ holder: token, livesMs: ttlMs }),
     renewLeases: async () => [],
     releaseLease: async () => {},
-    fenceAt: (time) => history.at(time),
+    fenceAt: (time, earliest) => history.at(time, earliest),
     get firstClock() {
       return history.first
     },

@@ -242,7 +242,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return (await readView(tags, []))[1]
     },
 
-    fenceAt: (time: LocalMillis) => history.at(time),
+    fenceAt: (time: LocalMillis, earliest?: LocalMillis) => history.at(time, earliest),
     get firstClock() {
       return history.first
     },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -24,6 +25,8 @@ export interface BuildFixture {
   remove(): void
 }
 
+const SOURCE_ROUTE = '/source'
+const SOURCE_HASH = createHash('sha256').update(SOURCE_ROUTE).digest('hex')
 export const FIXTURE_TIME = Date.UTC(2026, 0, 2, 3, 4, 5)
 
 export function createBuildFixture(format: KeyFormat, modifiedAt = FIXTURE_TIME): BuildFixture {
@@ -46,7 +49,7 @@ export function createBuildFixture(format: KeyFormat, modifiedAt = FIXTURE_TIME)
   const fixture: BuildFixture = {
     serverDistDir,
     key: (kind, path) =>
-      format === 'path' ? fileOf(path) : `/route-cache/${kind}/${'0'.repeat(64)}/$${fileOf(path)}`,
+      format === 'path' ? fileOf(path) : `/route-cache/${kind}/${SOURCE_HASH}/$${fileOf(path)}`,
     write(files, at = modifiedAt) {
       for (const [name, text] of Object.entries(files)) {
         const file = join(serverDistDir, name)
@@ -72,7 +75,10 @@ export function createBuildFixture(format: KeyFormat, modifiedAt = FIXTURE_TIME)
     legacy(path, life = {}) {
       list(path, life)
       const base = `pages${fileOf(path)}`
-      fixture.write({ [`${base}.html`]: `<html>${path}`, [`${base}.json`]: `{"pageProps":{"path":"${path}"}}` })
+      fixture.write({
+        [`${base}.html`]: `<html>${path}`,
+        [`${base}.json`]: `{"pageProps":{"path":"${path}"}}`,
+      })
       if (format === 'scoped')
         fixture.write({ [`${base}.meta`]: fixtureMeta(format, fixture.key('PAGES', path), {}) })
     },
@@ -85,6 +91,6 @@ export function createBuildFixture(format: KeyFormat, modifiedAt = FIXTURE_TIME)
 
 /** What stands in a `.meta` file. */
 export function fixtureMeta(format: KeyFormat, key: string, meta: object, isFallback = false): string {
-  const owner = { kind: 'APP_PAGE', sourceRoute: '/' }
+  const owner = { kind: key.split('/')[2], sourceRoute: SOURCE_ROUTE }
   return JSON.stringify({ ...meta, ...(format === 'scoped' && { routeCache: { key, owner, isFallback } }) })
 }

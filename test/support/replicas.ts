@@ -34,6 +34,8 @@ export interface ReplicaOptions {
   namespace?: string
   options?: Partial<ResolvedOptions>
   tuning?: RuntimeTuning
+  /** When the build began [ms]; its output is where the handlers are told. */
+  buildStartedAt?: number
 }
 
 export type Replica = Runtime & InvalidationForwarder
@@ -45,6 +47,7 @@ export function startReplica({
   namespace = 'build-1',
   options = {},
   tuning,
+  buildStartedAt,
 }: ReplicaOptions): Replica {
   const config: RuntimeConfig = {
     options: { ...TEST_OPTIONS, driver, ...options },
@@ -52,6 +55,7 @@ export function startReplica({
     url,
     namespace,
     debug: false,
+    buildStartedAt,
     createClient: DRIVERS[driver],
   }
   return createRuntime(config, tuning)

@@ -1,0 +1,131 @@
+// Stands between one replica and Redis, tells its command connection from its subscriber, and breaks them.
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { createFrameSplitter, messageKind } from './resp-frames.mjs'
+
+const HOST = '127.0.0.1'
+
+/** @typedef {'command' | 'subscriber' | 'both'} Role */
+
+export async function startLinkProxy(targetPort) {
+  const links = new Set()
+  const delays = { command: 0, subscriber: 0 }
+  const stalled = { command: false, subscriber: false }
+  /** Kinds of messages to be taken out, one each; `any`: whatever comes next. */
+  let drops = []
+  let onDropped = () => {}
+
+  const server = createServer({ noDelay: true }, (client) => {
+    const upstream = connect({ port: targetPort, host: HOST, noDelay: true })
+    const link = {
+      client,
+      upstream,
+      role: 'command',
+      dead: false,
+      dueAt: { up: 0, down: 0 },
+      split: undefined,
+    }
+    links.add(link)
+    client.on('data', (chunk) => {
+      // The name of the connection is the first thing that the replica says on it.
+      if (
+        link.role === 'command' &&
+        /:subscriber|\r\nsubscribe\r\n/i.test(chunk.toString('latin1', 0, 2_000))
+      ) {
+        link.role = 'subscriber'
+        link.split = createFrameSplitter()
+        applyStall(link)
+      }
+      forward(link, 'up', upstream, chunk)
+    })
+    upstream.on('data', (chunk) => {
+      if (link.split === undefined) return forward(link, 'down', client, chunk)
+      for (const frame of link.split(chunk)) if (!dropped(frame)) forward(link, 'down', client, frame)
+    })
+    const drop = () => {
+      links.delete(link)
+      client.destroy()
+      upstream.destroy()
+    }
+    for (const socket of [client, upstream]) {
+      // An error is followed by `close`, which says all we need.
+      socket.on('error', () => {})
+      socket.on('close', drop)
+    }
+    applyStall(link)
+  })
+  server.listen(0, HOST)
+  await once(server, 'listening')
+
+  function forward(link, direction, socket, bytes) {
+    if (link.dead) return
+    const now = performance.now()
+    const dueAt = Math.max(link.dueAt[direction], now + (direction === 'down' ? delays[link.role] : 0))
+    link.dueAt[direction] = dueAt
+    if (dueAt <= now) socket.write(bytes)
+    else setTimeout(() => !link.dead && socket.write(bytes), dueAt - now)
+  }
+
+  function dropped(frame) {
+    if (drops.length === 0) return false
+    const kind = messageKind(frame)
+    const index = kind === undefined ? -1 : drops.findIndex((wanted) => wanted === kind || wanted === 'any')
+    if (index === -1) return false
+    drops.splice(index, 1)
+    onDropped(kind)
+    return true
+  }
+
+  function applyStall({ client, upstream, role }) {
+    for (const socket of [client, upstream]) {
+      if (stalled[role]) socket.pause()
+      else socket.resume()
+    }
+  }
+
+  const rolesOf = (role) => (role === 'both' ? ['command', 'subscriber'] : [role])
+  const linksOf = (role) => [...links].filter((link) => rolesOf(role).includes(link.role))
+
+  return {
+    url: `redis://${HOST}:${server.address().port}`,
+    /** Hands everything over this much later; 0 ends it. */
+    delay(role, ms) {
+      for (const one of rolesOf(role)) delays[one] = ms
+    },
+    /** Nothing moves until `stall(role, false)`, and then all of it does. */
+    stall(role, on) {
+      for (const one of rolesOf(role)) stalled[one] = on
+      for (const link of linksOf(role)) applyStall(link)
+    },
+    /** Resets what is open; new connections are served. */
+    cut(role) {
+      for (const { client } of linksOf(role)) client.resetAndDestroy()
+    },
+    /** What is open stays open and is silent for ever. Resolves when the replica has given all of it up. */
+    async halfOpen(role) {
+      const victims = linksOf(role)
+      for (const link of victims) link.dead = true
+      await Promise.all(
+        victims.map(({ client }) => client.destroyed || once(client, 'close').catch(() => {})),
+      )
+    },
+    /** Takes the next message of a kind out of what the subscriber hears. */
+    drop(kind, callback) {
+      drops.push(kind)
+      onDropped = callback
+    },
+    heal() {
+      drops = []
+      for (const role of ['command', 'subscriber']) {
+        delays[role] = 0
+        stalled[role] = false
+      }
+      for (const link of links) applyStall(link)
+    },
+    async close() {
+      for (const { client } of links) client.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
