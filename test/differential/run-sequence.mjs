@@ -199,7 +199,7 @@ export async function startOver(sides) {
   await Promise.all(both.map((side) => side.untilQuiet()))
 }
 
-async function invalidateAll(both, tags, paths = [], history = undefined) {
+async function invalidateAll(both, tags, paths = [], history) {
   const invalidations = [...tags.map((tag) => ({ tag })), ...paths.map((target) => ({ target }))]
   for (const invalidation of invalidations) {
     const { tag, target } = invalidation

@@ -3,26 +3,94 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listFiles } from '../../scripts/lib/cache-directory.mjs'
 
-/** Edits of compiled files, by the end of their path. A text that is no longer there is an error. */
+/**
+ * Edits of compiled files. A text that is no longer there is an error. What only shows when requests overlap (a
+ * fence, a lease, a lost message) is for the history checker: here everything happens one after the other.
+ *
+ * @type {Record<string, { what: string, edits: { file: string, find: string, replace: string }[] }>}
+ */
 export const SABOTAGES = {
   'soft-tags': {
-    what: 'the soft tags of a read (its paths) are not asked for',
-    file: 'runtime/cache/cache.js',
-    find: 'tags = [], expiringTags = []',
-    replace: 'tags: _t, expiringTags: _e, tags_ = [], expiringTags_ = []',
+    what: 'what a path invalidates is not asked for',
+    edits: [
+      { file: 'runtime/handlers/response-handler.js', find: ', ...(context.softTags ?? [])', replace: '' },
+      {
+        file: 'runtime/handlers/use-cache-handler.js',
+        find: 'expiringTags: softTags',
+        replace: 'expiringTags: []',
+      },
+    ],
+  },
+  'hard-tags': {
+    what: 'a hard invalidation forbids nothing',
+    edits: [{ file: 'src/tag-state.js', find: 'record.hard > fence', replace: 'false' }],
+  },
+  'new-fence': {
+    what: 'an entry is judged as if it knew of every invalidation so far',
+    edits: [
+      {
+        file: 'src/tag-state.js',
+        find: 'if (record.hard > fence)',
+        replace: 'fence = Infinity;\n    if (record.hard > fence)',
+      },
+    ],
+  },
+  deadline: {
+    what: 'what is stale by a profile never expires',
+    edits: [
+      {
+        file: 'src/tag-state.js',
+        find: '        if (deadline <= now)\n            return',
+        replace: '        if (false)\n            return',
+      },
+    ],
+  },
+  'stale-as-fresh': {
+    what: 'Next is not told that a page is stale by a tag',
+    edits: [
+      {
+        file: 'runtime/handlers/stale-mark.js',
+        find: 'function addMark(response) {',
+        replace: 'function addMark(response) {\n    return response;',
+      },
+    ],
+  },
+  'page-tags': {
+    what: 'the tags of a page are not read from its headers',
+    edits: [{ file: 'runtime/handlers/stale-mark.js', find: "return list.split(',')", replace: 'return []' }],
+  },
+  'not-found': {
+    what: 'a page that does not exist is not kept',
+    edits: [
+      {
+        file: 'runtime/handlers/response-handler.js',
+        find: 'const origin = value === null ?',
+        replace: 'if (value === null)\n                return;\n            const origin = value === null ?',
+      },
+    ],
+  },
+  'failed-refresh': {
+    what: 'an old page that is written back after a failed refresh looks new',
+    edits: [
+      {
+        file: 'runtime/handlers/response-handler.js',
+        find: 'origin = value === null ? undefined : origins.get(value)',
+        replace: 'origin = undefined',
+      },
+    ],
   },
 }
 
 export async function sabotage(name, standalone) {
-  const { file, find, replace } = SABOTAGES[name]
-  const paths = (await listFiles(standalone)).filter((path) =>
-    path.endsWith(`next-distributed-cache/dist/${file}`),
-  )
-  if (paths.length === 0) throw new Error(`No ${file} to sabotage below ${standalone}`)
-  for (const path of paths) {
-    const text = await readFile(join(standalone, path), 'utf8')
-    const broken = text.replace(find, () => replace)
-    if (broken === text) throw new Error(`${file} no longer says ${find}`)
-    await writeFile(join(standalone, path), broken)
+  const files = await listFiles(standalone)
+  for (const { file, find, replace } of SABOTAGES[name].edits) {
+    const paths = files.filter((path) => path.endsWith(`next-distributed-cache/dist/${file}`))
+    if (paths.length === 0) throw new Error(`No ${file} to sabotage below ${standalone}`)
+    for (const path of paths) {
+      const text = await readFile(join(standalone, path), 'utf8')
+      const broken = text.replace(find, () => replace)
+      if (broken === text) throw new Error(`${file} no longer says: ${find}`)
+      await writeFile(join(standalone, path), broken)
+    }
   }
 }

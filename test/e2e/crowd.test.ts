@@ -22,23 +22,23 @@ const variants: { variant: AppChoice['variant']; routes: Route[]; timed: Route[]
   {
     variant: 'components',
     routes: [
-      { reader: 'isr', path: (id) => `/isr/${id}`, swr: true },
-      { reader: 'local', path: (id) => `/local/${id}`, swr: true },
-      { reader: 'remote', path: (id) => `/remote/${id}`, swr: true },
-      { reader: 'api-cached', path: (id) => `/api/cached/${id}`, swr: true },
+      { reader: 'isr', path: (id) => `/isr/${id}`, crowd: CACHED_RESPONSE },
+      { reader: 'local', path: (id) => `/local/${id}`, crowd: DYNAMIC_PAGE },
+      { reader: 'remote', path: (id) => `/remote/${id}`, crowd: DYNAMIC_PAGE },
+      { reader: 'api-cached', path: (id) => `/api/cached/${id}`, crowd: CACHED_RESPONSE },
     ],
-    timed: [{ reader: 'timed', path: (id) => `/timed/${id}`, swr: true }],
+    timed: [{ reader: 'timed', path: (id) => `/timed/${id}`, crowd: CACHED_RESPONSE }],
   },
   {
     variant: 'classic',
     routes: [
-      { reader: 'isr', path: (id) => `/isr/${id}`, swr: true },
-      { reader: 'forever', path: (id) => `/forever/${id}`, swr: true },
-      { reader: 'fetch', path: (id) => `/fetch/${id}`, swr: true },
-      { reader: 'memo', path: (id) => `/memo/${id}`, swr: true },
-      { reader: 'api-cached', path: (id) => `/api/cached/${id}`, swr: true },
+      { reader: 'isr', path: (id) => `/isr/${id}`, crowd: CACHED_RESPONSE },
+      { reader: 'forever', path: (id) => `/forever/${id}`, crowd: CACHED_RESPONSE },
+      { reader: 'fetch', path: (id) => `/fetch/${id}`, crowd: DYNAMIC_PAGE },
+      { reader: 'memo', path: (id) => `/memo/${id}`, crowd: DYNAMIC_PAGE },
+      { reader: 'api-cached', path: (id) => `/api/cached/${id}`, crowd: CACHED_RESPONSE },
     ],
-    timed: [{ reader: 'timed', path: (id) => `/timed/${id}`, swr: true }],
+    timed: [{ reader: 'timed', path: (id) => `/timed/${id}`, crowd: CACHED_RESPONSE }],
   },
 ]
 

@@ -102,7 +102,17 @@ describe.each(Object.keys(DRIVERS) as Driver[])(
       await fill(a, 'old')
       const [clock] = (await redis.command('HMGET', STATE, 'clock')) as string[]
       const far = Number.MAX_SAFE_INTEGER
-      const entry = { fence: far, bornAt: far, modifiedAt: far, retryAt: 0, revalidate: 60, expire: 60, tags: [], detail: {}, chunks: [] }
+      const entry = {
+        fence: far,
+        bornAt: far,
+        modifiedAt: far,
+        retryAt: 0,
+        revalidate: 60,
+        expire: 60,
+        tags: [],
+        detail: {},
+        chunks: [],
+      }
       const [name] = (await redis.command('KEYS', 'ndc:test:build-1:u:*')) as string[]
       await redis.command(
         'SET',

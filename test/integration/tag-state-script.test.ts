@@ -28,7 +28,12 @@ it('the script and the core agree on every record, whatever the sequence', async
       let record = NO_RECORD
       for (const windowMicros of windows) {
         const window = windowMicros === undefined ? '' : String(windowMicros)
-        const reply = await runScript(client, invalidateScript, ['state'], ['0', 'i', '60000', 'bus', '{}', ':t', window])
+        const reply = await runScript(
+          client,
+          invalidateScript,
+          ['state'],
+          ['0', 'i', '60000', 'bus', '{}', ':t', window],
+        )
         const [clock, now] = (reply as Buffer[]).map((part) => Number(part.toString()))
         record = applyInvalidation(record, clock as number, windowMicros, now as number)
         expect(await redis.command('HGET', 'state', ':t')).toBe(formatTagRecord(record))

@@ -1,4 +1,3 @@
-/* oxlint-disable typescript/ban-ts-comment */
 // scripts/lib is plain JavaScript, so that the demo runs without a build; here are its types.
 // @ts-ignore: no declarations
 import * as prepareAppModule from '../../scripts/lib/prepare-app.mjs'
