@@ -34,8 +34,8 @@ export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
   readonly follower?: Follower
   /** Whether Next itself lets concurrent generations of one key in one process share one. */
   readonly dedupedByNext?: boolean
-  /** A reader that serves what is old without generating anything new: it must not hold off those who would. */
-  readonly servesStaleAsItIs?: boolean
+  /** When the reader generates. One that does not must not hold off, or wait for, those who do. */
+  readonly generates?: 'always' | 'whenMissing' | 'whenOld'
 }
 
 export interface CacheRead extends JudgedRead {
@@ -82,8 +82,7 @@ export class Cache {
     let read: CacheRead = NO_ANSWER
     try {
       read = await this.judgedRead(key, options)
-      const isServedAsItIs = options.servesStaleAsItIs && read.entry !== undefined && read.age !== 'expired'
-      if (this.parts.flight !== undefined && wantsGeneration(read) && !isServedAsItIs) {
+      if (this.parts.flight !== undefined && wantsGeneration(read) && isGenerator(read, options)) {
         read = await this.coordinate(this.parts.flight, key, read, options)
       }
     } catch (error) {
@@ -289,4 +288,11 @@ export class Cache {
 /** Missing, stale by a tag, or old: somebody should generate it. */
 function wantsGeneration({ entry, verdict, age }: JudgedRead): boolean {
   return entry === undefined || verdict !== 'fresh' || age !== 'fresh'
+}
+
+/** Whether this reader is the one to generate what it found missing, or old. */
+function isGenerator({ entry, age }: JudgedRead, { generates = 'always' }: CacheReadOptions): boolean {
+  if (generates === 'always') return true
+  const isMissing = entry === undefined || age === 'expired'
+  return isMissing === (generates === 'whenMissing')
 }

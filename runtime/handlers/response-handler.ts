@@ -20,7 +20,7 @@ import type {
 import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
 import { currentConsumer } from './consumer'
-import { isPrefetch, watchPrefetches } from './prefetch'
+import { generatesAfter, watchPrefetches } from './request-intent'
 import { packResponse, unpackResponse, type UnpackedResponse } from './response-codec'
 import { createMarkStale, removeMark, responseTags } from './stale-mark'
 import { windowSecondsOf } from './tag-durations'
@@ -60,7 +60,7 @@ export function createCacheHandlerClass(
         revalidate: isFetch ? context.revalidate || undefined : undefined,
         follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
         dedupedByNext: !isFetch,
-        servesStaleAsItIs: scope === 'response' && isPrefetch(this.context),
+        generates: scope === 'response' ? generatesAfter(this.context, context) : 'always',
         prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
       })
       const { entry, verdict, clock, maskSeconds } = read

@@ -235,6 +235,18 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
     })
     expect(leases.map(({ role }) => role)).toEqual(['leader'])
   })
+
+  it('a navigation to a page that nobody rendered yet makes no visitor of another replica wait for it', async () => {
+    const [first, second] = replicas as [Replica, Replica]
+    const context: CacheHandlerGetContext = { kind: 'APP_PAGE', isRoutePPREnabled: true, isFallback: false }
+    const leases = await record('lease', async () => {
+      expect(await new first.CacheHandler({ _requestHeaders: { rsc: '1' } }).get('/page', context)).toBeNull()
+      expect(await new second.CacheHandler({ _requestHeaders: {} }).get('/page', context)).toBeNull()
+      // Nor does it wait itself.
+      expect(await new first.CacheHandler({ _requestHeaders: { rsc: '1' } }).get('/page', context)).toBeNull()
+    })
+    expect(leases.map(({ role }) => role)).toEqual(['leader'])
+  })
 })
 
 function isMarkedStale(answer: CacheHandlerValue | null): boolean {

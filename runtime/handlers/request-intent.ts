@@ -1,0 +1,45 @@
+import { subscribe } from 'node:diagnostics_channel'
+import type { CacheHandlerContext, CacheHandlerGetContext } from './next-types'
+
+const PREFETCH = 'next-router-prefetch'
+
+/** The headers of requests that were prefetches when they came. */
+const prefetches = new WeakSet<object>()
+let isWatching = false
+
+/**
+ * Looks at each request before Next does: Next deletes the header that tells a prefetch from the request's own
+ * headers (`stripFlightHeaders`) and hands the same object to the handler.
+ */
+export function watchPrefetches(): void {
+  if (isWatching) return
+  isWatching = true
+  subscribe('http.server.request.start', (message) => {
+    const headers = (message as { request?: { headers?: Record<string, unknown> } }).request?.headers
+    if (headers?.[PREFETCH] === '1') prefetches.add(headers)
+  })
+}
+
+/**
+ * When Next stores a response after it read one: who generates nothing must not hold off, or wait for, those who
+ * do. `whenMissing`: a prefetch serves an old page as it is (`ResponseCache.handleGet`). `whenOld`: a navigation
+ * and a server action look into the stored page for what it was made of, render for themselves alone, and refresh
+ * an old page beside (`app-page-runtime`, "RDC for navigations").
+ */
+export type Generates = 'always' | 'whenMissing' | 'whenOld'
+
+export function generatesAfter(
+  { _requestHeaders: headers }: CacheHandlerContext,
+  { isRoutePPREnabled }: Pick<CacheHandlerGetContext, 'isRoutePPREnabled'>,
+): Generates {
+  if (headers === undefined) return 'always'
+  if (headers['purpose'] === 'prefetch' || headers[PREFETCH] === '1' || prefetches.has(headers))
+    return 'whenMissing'
+  if (!isRoutePPREnabled) return 'always'
+  // From requests that are answered with the stored page itself Next has deleted `rsc`.
+  const isNavigation = headers['rsc'] === '1'
+  const isAction =
+    headers['next-action'] !== undefined ||
+    /^(multipart\/form-data|application\/x-www-form-urlencoded)/.test(String(headers['content-type']))
+  return isNavigation || isAction ? 'whenOld' : 'always'
+}

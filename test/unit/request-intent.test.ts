@@ -1,0 +1,53 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { generatesAfter, watchPrefetches } from '../../runtime/handlers/request-intent'
+
+const PPR = { isRoutePPREnabled: true }
+const CLASSIC = { isRoutePPREnabled: false }
+
+describe('what Next does after it read a response', () => {
+  let seen: IncomingHttpHeaders
+  const server = createServer((request, response) => {
+    // As Next does before it reads its cache.
+    delete request.headers['next-router-prefetch']
+    seen = request.headers
+    response.end()
+  })
+  beforeAll(async () => {
+    watchPrefetches()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+  })
+  afterAll(() => void server.close())
+
+  async function afterRequest(headers: Record<string, string>, read = PPR) {
+    await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { headers })
+    return generatesAfter({ _requestHeaders: seen }, read)
+  }
+
+  it('knows a prefetch by the header that it came with, after Next deleted it', async () => {
+    expect(await afterRequest({ rsc: '1', 'next-router-prefetch': '1' })).toBe('whenMissing')
+    expect(await afterRequest({ 'next-router-prefetch': '1' }, CLASSIC)).toBe('whenMissing')
+    expect(await afterRequest({ purpose: 'prefetch' })).toBe('whenMissing')
+    expect(await afterRequest({})).toBe('always')
+  })
+
+  it('knows a navigation by the header that Next left', async () => {
+    expect(await afterRequest({ rsc: '1' })).toBe('whenOld')
+    expect(await afterRequest({ rsc: '1', 'next-router-prefetch': '2' })).toBe('whenOld')
+    expect(await afterRequest({ rsc: '1' }, CLASSIC)).toBe('always')
+  })
+
+  it('knows a server action', () => {
+    const after = (headers: Record<string, string>) => generatesAfter({ _requestHeaders: headers }, PPR)
+    expect(after({ 'next-action': '4d' })).toBe('whenOld')
+    expect(after({ 'content-type': 'multipart/form-data; boundary=x' })).toBe('whenOld')
+    expect(after({ 'content-type': 'application/json' })).toBe('always')
+  })
+
+  it('assumes that something is generated where there are no headers', () => {
+    expect(generatesAfter({}, PPR)).toBe('always')
+  })
+})
