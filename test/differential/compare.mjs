@@ -26,12 +26,16 @@ export function createMemory() {
   }
 }
 
+/** More than a busy machine explains: somebody waits for somebody who does not come. */
+const SLOW_MS = 3_000
+
 /**
- * @returns {string[]} names of what differs: `status`, `cache`, `location`, `body`, `facts` (other readers), or
+ * @returns {string[]} names of what differs: `status`, `cache`, `location`, `body`, `slow`, `facts` (other readers), or
  *   `version`, `answer`, `render` with the reader: `version:isr`
  */
 export function differencesOf(stock, ours) {
   const differences = ['status', 'cache', 'location', 'body'].filter((field) => stock[field] !== ours[field])
+  if (ours.ms - stock.ms > SLOW_MS) differences.push('slow')
   const readers = (side) => Object.keys(side.facts).sort().join(' ')
   if (readers(stock) !== readers(ours)) return [...differences, 'facts']
   for (const reader of Object.keys(stock.facts))

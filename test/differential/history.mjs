@@ -4,7 +4,8 @@ import { touches } from './catalogue.mjs'
 /**
  * Words, oldest first: `hard` (a tag), `path` (revalidatePath), `soft` (a profile that outlives the test),
  * `window` (a profile of seconds), `deadline` (such a window ended), `render` (both sides rendered what this path
- * shows, be it in the background), `stock-render` and `ours-render` (one of them).
+ * shows, be it in the background), `stock-render` and `ours-render` (one of them), `aged` (what it shows is past the
+ * seconds of life that it has).
  */
 export function createHistory(now = () => performance.now()) {
   const events = []
@@ -12,6 +13,8 @@ export function createHistory(now = () => performance.now()) {
   return {
     visited: (path) => visits.set(path, (visits.get(path) ?? 0) + 1),
     visitsOf: (path) => visits.get(path) ?? 0,
+    /** What was rendered now lives for so long. */
+    ages: (path, seconds) => events.push({ word: 'aged', path, at: now() + seconds * 1000 }),
     rendered: (path, word) => events.push({ word, path, at: now() }),
     /** @param {{ tag?: string, target?: string, type?: string, profile?: string | { expire?: number } }} invalidation */
     invalidated(invalidation) {

@@ -23,7 +23,7 @@ export function describeOperation(operation) {
   }
 }
 
-function describeObservation({ server, status, cache, location, body, facts }) {
+function describeObservation({ server, status, cache, location, body, facts, ms }) {
   const parts = Object.entries(facts).map(
     ([reader, { version, answer, render }]) =>
       `${reader} v${version} (${answer} answer${render === answer ? '' : `, ${render} render`})`,

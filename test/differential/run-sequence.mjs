@@ -1,5 +1,6 @@
 // Drives both sides through one sequence, in step, and notes where they part.
 import { createBoundaries } from './boundaries.mjs'
+import { limitsOf } from './catalogue.mjs'
 import { createHistory, invalidationOf } from './history.mjs'
 import { createMemory, differencesOf } from './compare.mjs'
 import { createNames } from './names.mjs'
@@ -41,7 +42,7 @@ export async function runSequence({ sides, operations, attempt, cell, deviationO
     if (subject) await boundaries.untilClear(ids)
 
     const from = performance.now()
-    const seen = await Promise.all(both.map((side) => perform(side, operation, names, subject)))
+    const seen = await Promise.all(both.map((side) => timed(() => perform(side, operation, names, subject))))
     await Promise.all(both.map((side) => side.untilQuiet()))
     const during = { from, to: performance.now() }
 
@@ -84,6 +85,12 @@ export async function runSequence({ sides, operations, attempt, cell, deviationO
     }
   }
   return steps
+}
+
+async function timed(act) {
+  const startedAt = performance.now()
+  const observation = await act()
+  return observation && { ...observation, ms: Math.round(performance.now() - startedAt) }
 }
 
 async function perform(side, operation, names, subject) {
