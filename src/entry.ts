@@ -19,6 +19,8 @@ export interface Entry {
    * refresh. 0: none failed.
    */
   readonly retryAt: ServerMicros
+  /** What that refresh knew: an invalidation newer than this asks for another one at once. */
+  readonly retryFence?: Clock | undefined
   /** Prerendered by the build: judged by `judgePrerendered`. */
   readonly fromBuild?: boolean | undefined
   /** Age from which it wants a refresh; Infinity: never. */
@@ -42,6 +44,7 @@ export type NewEntry = Omit<Entry, 'detail' | 'body' | 'stamp'> & PackedValue
 interface Metadata {
   t: readonly string[]
   q?: ServerMicros
+  k?: Clock | undefined
   b?: 1
   r: JsonNumber
   e: JsonNumber
@@ -65,7 +68,10 @@ export async function encodeEntry(
     e: toJsonNumber(entry.expire),
     d: entry.detail,
   }
-  if (entry.retryAt > 0) meta.q = entry.retryAt
+  if (entry.retryAt > 0) {
+    meta.q = entry.retryAt
+    meta.k = entry.retryFence
+  }
   if (entry.fromBuild) meta.b = 1
   const rawBytes = bytesOf(entry.chunks)
   const { fence, bornAt, modifiedAt } = entry
@@ -84,8 +90,9 @@ export async function decodeEntry(bytes: Buffer, maxBytes: Bytes): Promise<Entry
   if (typeof record === 'string') return record
   const meta = record.meta as Partial<Metadata> | null
   if (typeof meta !== 'object' || meta === null) return 'metadata'
-  const { t: tags, q: retryAt = 0, d: detail } = meta
+  const { t: tags, q: retryAt = 0, k: retryFence, d: detail } = meta
   if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) return 'metadata'
+  if (retryFence !== undefined && !Number.isSafeInteger(retryFence)) return 'metadata'
   if (!Number.isSafeInteger(retryAt) || typeof detail !== 'object' || detail === null) return 'metadata'
   let revalidate: Seconds
   let expire: Seconds
@@ -110,6 +117,7 @@ export async function decodeEntry(bytes: Buffer, maxBytes: Bytes): Promise<Entry
     modifiedAt,
     tags: tags as string[],
     retryAt,
+    ...(retryFence !== undefined && { retryFence }),
     ...(meta.b === 1 && { fromBuild: true }),
     revalidate,
     expire,

@@ -156,9 +156,14 @@ export class EntryReader {
       entry.fromBuild
         ? judgePrerendered(view, entry.fence, tags, now, store.firstClock)
         : judge(view, entry.fence, tags, now)
-    let verdict = said([...entry.tags, ...(options.tags ?? [])])
+    const tags = [...entry.tags, ...(options.tags ?? [])]
+    let verdict = said(tags)
     if (said(options.expiringTags ?? []) === 'expired') verdict = 'expired'
-    if (verdict === 'stale' && entry.retryAt > now) verdict = 'fresh'
+    if (verdict === 'stale' && entry.retryAt > now) {
+      const { fence, retryFence = fence } = entry
+      // Only what happened since the refresh failed is a reason to try again before the time.
+      verdict = judge({ ...view, floor: 0 }, retryFence, tags, now)
+    }
     return {
       entry: verdict === 'expired' ? undefined : entry,
       verdict,

@@ -136,6 +136,7 @@ export function createCacheHandlerClass(
               bornAt: origin.bornAt,
               fromBuild: origin.fromBuild,
               retryAt: now + retrySeconds(context) * 1_000_000,
+              retryFence: fence,
             }
       await cache.write(scope, cacheKey, {
         ...age,

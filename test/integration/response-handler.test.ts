@@ -169,6 +169,11 @@ describe.each(Object.keys(DRIVERS) as Driver[])('cacheHandler over %s', (driver)
     const masked = await request(b).get('k', APP_PAGE)
     expect(masked?.value).toEqual(page('old', 't'))
     expect(masked?.cacheControl?.revalidate).toBe(3)
+    // What is invalidated after the failure is tried again at once.
+    await request(b).revalidateTag('t', { expire: 3600 })
+    expect((await request(a).get('k', APP_PAGE))?.value).toMatchObject({
+      headers: { 'x-next-cache-tags': 't,_ndc_stale' },
+    })
     // Hard now: had the old value been taken for a new one, it would still be served.
     await request(b).revalidateTag('t')
     expect(await request(a).get('k', APP_PAGE)).toBeNull()

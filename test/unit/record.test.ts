@@ -11,11 +11,10 @@ const codecs = (['none', 'gzip', 'brotli', 'zstd'] as const).filter(isCodecAvail
 
 const micros = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
 const anyText = fc.string({ unit: 'binary' })
-const newEntry: fc.Arbitrary<NewEntry> = fc.record({
+const content = fc.record({
   fence: micros,
   bornAt: micros,
   modifiedAt: micros,
-  retryAt: micros,
   revalidate: fc.oneof(fc.nat(), fc.constant(Infinity)),
   expire: fc.oneof(fc.nat(), fc.constant(Infinity)),
   tags: fc.array(anyText, { maxLength: 5 }),
@@ -24,6 +23,13 @@ const newEntry: fc.Arbitrary<NewEntry> = fc.record({
     .map((value) => JSON.parse(JSON.stringify(value)) as object),
   chunks: fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 4 }),
 })
+const retry = fc.oneof(
+  fc.constant({ retryAt: 0 }),
+  fc.record({ retryAt: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), retryFence: micros }),
+)
+const newEntry: fc.Arbitrary<NewEntry> = fc
+  .tuple(content, retry)
+  .map(([one, other]) => ({ ...one, ...other }))
 
 describe('entry records', () => {
   it.each(codecs)('survive encode and decode bit for bit (%s)', async (codec: Codec) => {
