@@ -33,6 +33,7 @@ function describeObservation({ server, status, cache, location, body, facts, ms 
     cache ?? '-',
     ...(location ? [`to ${location}`] : []),
     ...(body ? [body] : []),
+    ...(ms > 1_000 ? [`after ${ms} ms`] : []),
     ...parts,
   ]
     .join(' ')

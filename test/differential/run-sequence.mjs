@@ -140,6 +140,8 @@ function note(history, operation, path, route, { stock, ours }, asked) {
     ({ cache }, side) =>
       ['MISS', 'STALE', 'REVALIDATED'].includes(cache) || operation.do === 'legacy' || asked[side].length > 0,
   )
+  for (const { reader, id } of asked.flat())
+    for (const seconds of limitsOf(reader, id)) history.ages(path, seconds)
   if (byStock || byOurs)
     history.rendered(path, byStock && byOurs ? 'render' : byStock ? 'stock-render' : 'ours-render')
   if (operation.as === 'draft') return
