@@ -91,7 +91,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])(
       await handler.get('/p', { kind: 'APP_PAGE' })
       await handler.set('/p', page, { cacheControl: { revalidate: false } })
       const found = await new b.CacheHandler({}).get('/p', { kind: 'APP_PAGE' })
-      const seen = (found?.value as { headers: Record<string, string> }).headers['x-next-cache-tags']
+      const seen = (found?.value as { headers: Record<string, string> } | undefined)?.headers['x-next-cache-tags']
       expect(seen).toBe('p,g,_ndc_stale')
     })
 
