@@ -86,7 +86,7 @@ export function createRuntime(
   servingBus?.use()
 
   const invalidator = new Invalidator(store, emit, log)
-  const ingredients = new Ingredients(() => store.latestClock)
+  const ingredients = new Ingredients()
   const options = withUsableCodec(config.options, log)
   const shared = { names, options, invalidator, ingredients, emit, log }
   const maxEntryBytes = config.options.maxEntryBytes

@@ -27,17 +27,8 @@ export class ClockHistory {
     }
   }
 
-  /**
-   * The fence of a generation that began at `time`; undefined when nothing was known by then. `earliest`: it may hold
-   * what was read since then.
-   */
-  at(time: LocalMillis, earliest = time): Clock | undefined {
-    const fence = this.newestAt(time)
-    // Nothing was read before something was known.
-    return fence === undefined || earliest >= time ? fence : (this.newestAt(earliest) ?? this.first)
-  }
-
-  private newestAt(time: LocalMillis): Clock | undefined {
+  /** The fence of a generation that began at `time`; undefined when nothing was known by then. */
+  at(time: LocalMillis): Clock | undefined {
     let low = 0
     let high = this.observations.length
     while (low < high) {

@@ -46,7 +46,7 @@ export interface Store {
    */
   catchUp(seen: Clock, tags: readonly string[]): Promise<TagView>
   /** The fence of a generation that began at `time`; undefined when nothing was known by then. */
-  fenceAt(time: LocalMillis, earliest?: LocalMillis): Clock | undefined
+  fenceAt(time: LocalMillis): Clock | undefined
   /** The first clock observed; 0: none yet. A floor above it was raised while this process lived. */
   readonly firstClock: Clock
   /** The newest clock observed; 0: none yet. */

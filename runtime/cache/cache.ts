@@ -243,26 +243,9 @@ export class Cache {
     return this.parts.store.fenceAt(time)
   }
 
-  /** The fence of what was generated from `time` on, possibly of what was read since `earliest`. */
-  fenceOf(
-    cacheKey: string,
-    tags: readonly string[],
-    time: LocalMillis,
-    earliest: LocalMillis,
-  ): Clock | undefined {
-    const fence = this.parts.store.fenceAt(time, earliest)
-    return fence === undefined ? undefined : this.limit(cacheKey, fence, tags, earliest)
-  }
-
-  /** The fence in view of what else is going on in this process. */
+  /** The fence of what may be made of anything that this process generated since then. */
   limit(cacheKey: string, fence: Clock, tags: readonly string[], since: LocalMillis): Clock {
     return this.parts.ingredients.limit(cacheKey, fence, tags, since)
-  }
-
-  /** The clock up to which what was read holds, when that is less than this process knows. */
-  outdatedSince({ entry, verdict, clock = 0 }: CacheRead): Clock | undefined {
-    const asOf = verdict === 'stale' && entry !== undefined ? entry.fence : clock
-    return asOf < this.parts.store.latestClock ? asOf : undefined
   }
 
   /** Others may join this generation until the returned function is called. */

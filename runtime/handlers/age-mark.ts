@@ -3,10 +3,10 @@ import { type Clock, parseMicros } from '../../src/units'
 const AGE_MARK = '_ndc_as_of_'
 
 /**
- * Content that is older than what this process knows carries one tag more when it is handed out: the clock up to which it
- * holds. Next lets others share what one has read, in one request even later, so that old content can become
- * part of something new without asking us. Tags always propagate to what contains it, a short life does not
- * when that has a `cacheLife` of its own; what carries the mark is as old as it says.
+ * Content carries one tag more when it is handed out: the clock up to which it holds. Next lets others share what
+ * one has read, in one request even later, so that old content can become part of something new without
+ * asking us. Tags always propagate to what contains it, a short life does not when that has a `cacheLife`
+ * of its own; what carries the mark is as old as it says.
  */
 export function markAge(tags: readonly string[], asOf: Clock): string[] {
   return [...tags, AGE_MARK + asOf]

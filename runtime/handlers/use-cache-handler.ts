@@ -18,19 +18,23 @@ const FOLLOWER = { request: 'masked', none: 'masked', unknown: 'as-it-is', cache
 
 type Life = Pick<UseCacheEntry, 'timestamp' | 'revalidate'>
 
+/** Next lets requests share what they read since it says when they began. */
+function marked(tags: readonly string[], asOf: Clock | undefined): string[] {
+  return asOf === undefined || requestStart() === undefined ? [...tags] : markAge(tags, asOf)
+}
+
 /** Builds the object for `cacheHandlers`: `use cache` and `use cache: remote`. */
 export function createUseCacheHandler(cache: Cache): UseCacheHandler {
   /** Sets of this process that have not reached the store: a `get` of the same key waits for them. */
   const pendingSets = new Map<string, Promise<void>>()
 
   function unpack(cacheKey: string, entry: Entry, read: CacheRead): UseCacheEntry | undefined {
-    const asOf = cache.outdatedSince(read)
     try {
       return {
         ...unpackUseCache(entry.detail),
         ...lifeOf(entry, read),
         expire: entry.expire,
-        tags: asOf === undefined ? [...entry.tags] : markAge(entry.tags, asOf),
+        tags: marked(entry.tags, read.verdict === 'stale' ? entry.fence : read.clock),
         value: streamOf(entry.body),
       }
     } catch {
@@ -48,7 +52,7 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
   }
 
   async function store(cacheKey: string, pendingEntry: Promise<UseCacheEntry>): Promise<void> {
-    // What the same request read before may be in it.
+    // Everything that its request was given may be in it.
     const requestedAt = requestStart() ?? Infinity
     let entry: UseCacheEntry
     try {
@@ -57,9 +61,9 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
       return cache.skip(SCOPE, cacheKey, 'stream-error')
     }
     const { tags, asOf } = readAge(entry.tags)
-    const known = cache.fenceOf(cacheKey, tags, entry.timestamp, Math.min(entry.timestamp, requestedAt))
+    const known = cache.fenceAt(entry.timestamp)
     if (known === undefined) return cache.skip(SCOPE, cacheKey, 'no-fence')
-    const fence = Math.min(known, asOf)
+    const fence = cache.limit(cacheKey, Math.min(known, asOf), tags, Math.min(entry.timestamp, requestedAt))
     const arrived = cache.generated(cacheKey, tags, fence)
     try {
       await storeGenerated(cacheKey, { ...entry, tags }, fence)

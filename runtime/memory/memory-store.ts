@@ -67,7 +67,7 @@ export function createMemoryStore(maxBytes: Bytes): Store {
     claimLease: async (_key, token, ttlMs) => ({ holder: token, livesMs: ttlMs }),
     renewLeases: async () => [],
     releaseLease: async () => {},
-    fenceAt: (time, earliest) => history.at(time, earliest),
+    fenceAt: (time) => history.at(time),
     get firstClock() {
       return history.first
     },

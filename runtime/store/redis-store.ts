@@ -242,7 +242,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return (await readView(tags, []))[1]
     },
 
-    fenceAt: (time: LocalMillis, earliest?: LocalMillis) => history.at(time, earliest),
+    fenceAt: (time: LocalMillis) => history.at(time),
     get firstClock() {
       return history.first
     },

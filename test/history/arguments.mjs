@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { FAULTS } from './faults.mjs'
 import { SABOTAGES } from './sabotage.mjs'
 
 export const USAGE = `node scripts/history.mjs [options]
@@ -10,6 +11,7 @@ export const USAGE = `node scripts/history.mjs [options]
   --replicas <n>     default 3
   --skew             clocks at -10, 0 and +10 minutes
   --no-faults        traffic and invalidations only
+  --only <faults>    only these, separated by commas: ${Object.keys(FAULTS).join(', ')}
   --no-sharing       requests of one process do not join each other's work, as they do in Next
   --sabotage <bug>   put a bug into every replica, to see it found: ${Object.keys(SABOTAGES).join(', ')}
   --propagation <ms> how long a message may take to a replica that can hear, in l1-pubsub (default 150)
@@ -27,6 +29,7 @@ export function readArguments(argv) {
       replicas: { type: 'string', default: '3' },
       skew: { type: 'boolean', default: false },
       'no-faults': { type: 'boolean', default: false },
+      only: { type: 'string' },
       'no-sharing': { type: 'boolean', default: false },
       sabotage: { type: 'string' },
       propagation: { type: 'string', default: '150' },
@@ -37,6 +40,7 @@ export function readArguments(argv) {
   oneOf('preset', values.preset, ['strict', 'l1-pubsub'])
   oneOf('driver', values.driver, ['ioredis', 'redis'])
   if (values.sabotage !== undefined) oneOf('sabotage', values.sabotage, Object.keys(SABOTAGES))
+  for (const kind of values.only?.split(',') ?? []) oneOf('only', kind, Object.keys(FAULTS))
   return {
     ms: positive('minutes', values.minutes) * 60_000,
     preset: values.preset,
@@ -45,6 +49,7 @@ export function readArguments(argv) {
     replicas: positive('replicas', values.replicas),
     skewed: values.skew,
     faults: !values['no-faults'],
+    only: values.only?.split(','),
     sharing: !values['no-sharing'],
     sabotage: values.sabotage,
     propagationMs: positive('propagation', values.propagation),

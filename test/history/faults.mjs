@@ -1,7 +1,7 @@
 // Breaks things at random, from a seed, and says what it does to whom.
 
 /** Kinds of faults with their weights. */
-const FAULTS = {
+export const FAULTS = {
   delay: 4,
   cut: 3,
   halfOpen: 3,
@@ -18,10 +18,19 @@ const FAULTS = {
 const SETTLE_MS = 200
 
 /**
- * @param {{ random: object, replicas: object[], redis: object, checker: object, tagsKey: string,
+ * @param {{ only?: string[], random: object, replicas: object[], redis: object, checker: object, tagsKey: string,
  *   command: (...args: string[]) => Promise<unknown>, log?: (text: string) => void }} parts
  */
-export function createFaults({ random, replicas, redis, checker, tagsKey, command, log = () => {} }) {
+export function createFaults({
+  only = Object.keys(FAULTS),
+  random,
+  replicas,
+  redis,
+  checker,
+  tagsKey,
+  command,
+  log = () => {},
+}) {
   const counts = Object.fromEntries(Object.keys(FAULTS).map((kind) => [kind, 0]))
   const broken = new Set()
   const underWay = new Set()
@@ -79,12 +88,14 @@ export function createFaults({ random, replicas, redis, checker, tagsKey, comman
     },
     async drop(replica) {
       const kind = random.pick(['invalidate', 'invalidate', 'write', 'write', 'heartbeat', 'any'])
+      // One message, or one and all that come in the moment after it.
+      const burstMs = random.chance(0.3) ? between(50, 500) : 0
       // From the moment the message does not come until a heartbeat tells; nobody knows when, so until silence is over.
       await new Promise((resolve) => {
-        replica.proxy.drop(kind, (dropped) => {
+        replica.proxy.drop(kind, burstMs, (dropped) => {
           const end = checker.disturbed(replica.name, `lost message: ${dropped}`, performance.now())
           log(`${replica.name} loses a message: ${dropped}`)
-          resolve(wait(2_000).then(() => end(performance.now())))
+          resolve(wait(2_000 + burstMs).then(() => end(performance.now())))
         })
         void wait(3_000).then(resolve)
       })
@@ -133,7 +144,7 @@ export function createFaults({ random, replicas, redis, checker, tagsKey, comman
       while (!stopped) {
         await wait(between(100, 900))
         if (stopped) return
-        const kind = random.weighted(Object.entries(FAULTS).map(([name, weight]) => [weight, name]))
+        const kind = random.weighted(only.map((name) => [FAULTS[name], name]))
         const healthy = replicas.filter(({ name }) => !broken.has(name))
         const replica = healthy.length === 0 ? undefined : random.pick(healthy)
         if (replica === undefined && perReplica.has(kind)) continue

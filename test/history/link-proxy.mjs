@@ -13,6 +13,8 @@ export async function startLinkProxy(targetPort) {
   const stalled = { command: false, subscriber: false }
   /** Kinds of messages to be taken out, one each; `any`: whatever comes next. */
   let drops = []
+  /** Until then all of them are. */
+  let burstUntil = 0
   let onDropped = () => {}
 
   const server = createServer({ noDelay: true }, (client) => {
@@ -67,11 +69,14 @@ export async function startLinkProxy(targetPort) {
   }
 
   function dropped(frame) {
-    if (drops.length === 0) return false
+    const isBurst = performance.now() < burstUntil
+    if (drops.length === 0 && !isBurst) return false
     const kind = messageKind(frame)
-    const index = kind === undefined ? -1 : drops.findIndex((wanted) => wanted === kind || wanted === 'any')
-    if (index === -1) return false
-    drops.splice(index, 1)
+    if (kind === undefined) return false
+    const index = drops.findIndex((wanted) => wanted.kind === kind || wanted.kind === 'any')
+    if (index === -1) return isBurst
+    const [{ burstMs }] = drops.splice(index, 1)
+    burstUntil = performance.now() + burstMs
     onDropped(kind)
     return true
   }
@@ -109,13 +114,14 @@ export async function startLinkProxy(targetPort) {
         victims.map(({ client }) => client.destroyed || once(client, 'close').catch(() => {})),
       )
     },
-    /** Takes the next message of a kind out of what the subscriber hears. */
-    drop(kind, callback) {
-      drops.push(kind)
+    /** Takes the next message of a kind out of what the subscriber hears, and all that follow for so long. */
+    drop(kind, burstMs, callback) {
+      drops.push({ kind, burstMs })
       onDropped = callback
     },
     heal() {
       drops = []
+      burstUntil = 0
       for (const role of ['command', 'subscriber']) {
         delays[role] = 0
         stalled[role] = false

@@ -11,16 +11,17 @@ import { redisCommand } from './redis-command.mjs'
 import { describeViolation } from './report.mjs'
 import { carriersOf, DYNAMIC_ROUTES, PAGES, pathTag, PUBLISHED, TAGS, UNITS, YEAR } from './workload.mjs'
 
-const CLIENTS = 10
+const CLIENTS = 20
 /** Who is served by whom counts, not how many: more would only measure this machine. */
 const THINK_MS = [5, 60]
 /** Longer than replicas can be wrong about the server's time, by which entries are ordered. */
 const ORDER_TOLERANCE_MS = 500
 const WAIT_MS = 5_000
+const LULL_MS = 3_500
 
 /**
  * @param {{ seed: number, ms: number, preset: string, driver: string, replicas: number, dist: string, sabotage?: string,
- *   skew?: { library: string, minutes: number[] }, faults?: boolean, maxViolations?: number, propagationMs?: number,
+ *   skew?: { library: string, minutes: number[] }, faults?: boolean, only?: string[], sharing?: boolean, maxViolations?: number, propagationMs?: number,
  *   log?: (line: string) => void }} choice
  * @returns verdict, counts, and what was wrong
  */
@@ -60,6 +61,7 @@ export async function runHistory(choice) {
   const began = []
   let calm = false
   let ended = false
+  let lullUntil = 0
   const replicas = []
 
   const options = optionsOf(dist, { preset, driver, singleFlight: { waitMs: WAIT_MS } })
@@ -87,6 +89,7 @@ export async function runHistory(choice) {
     }
     const faults = createFaults({
       random: faultRandom,
+      only: choice.only,
       replicas,
       redis: { pause: () => redis.child.kill('SIGSTOP'), resume: () => redis.child.kill('SIGCONT') },
       checker,
@@ -206,6 +209,11 @@ export async function runHistory(choice) {
     const underWay = new Set()
     while (!stopped()) {
       await pause(50 + random.next() * 350)
+      // Changes hide what was missed. Now and then there are none for longer than anybody may be deaf.
+      if (random.chance(0.06)) {
+        lullUntil = performance.now() + LULL_MS
+        await pause(LULL_MS)
+      }
       const isPath = random.chance(0.1)
       const tag = isPath ? pathTag(random.pick(PAGES)) : random.pick(random.chance(0.05) ? ['all'] : TAGS)
       const carriers = isPath ? unitsBelow(tag.slice('_N_T_/'.length)) : carriersOf(tag)
@@ -230,6 +238,7 @@ export async function runHistory(choice) {
   async function publisher(random, stopped) {
     while (!stopped()) {
       await pause(100 + random.next() * 400)
+      if (performance.now() < lullUntil) continue
       const unit = random.pick(PUBLISHED)
       origin.bump(unit)
       await pause(ORDER_TOLERANCE_MS + 50)
