@@ -33,13 +33,31 @@ export function requestStart(): LocalMillis | undefined {
   return typeof at === 'number' ? at : undefined
 }
 
+/**
+ * Runs work of our own outside of the render that asks for it. Within a prerender Next takes whatever asks for
+ * time or chance (`Date.now()`, `Math.random()`, `randomUUID()`; drivers do, too) for a use of the request, and
+ * gives the prerender up.
+ */
+export function outsideRender<T>(work: () => T): T {
+  const units = workUnitsToLeave()
+  return units === undefined ? work() : units.run(undefined, work)
+}
+
 interface Storage<T> {
   getStore(): T | undefined
+  run<Result>(store: T | undefined, work: () => Result): Result
 }
 
 const workUnits = once(() => {
   const loaded: unknown = require('next/dist/server/app-render/work-unit-async-storage.external.js')
   return asStorage<{ type?: string }>((loaded as { workUnitAsyncStorage?: unknown }).workUnitAsyncStorage)
+})
+
+const workUnitsToLeave = once(() => {
+  const units = workUnits()
+  // Throws where it is the stand-in that Next has for runtimes without asynchronous contexts.
+  units?.run(undefined, () => {})
+  return units
 })
 
 const works = once(() => {

@@ -4,7 +4,7 @@ import type { EntryScope } from '../../src/key-names'
 import { localNow } from '../../src/server-time'
 import type { Clock, LocalMillis, Seconds } from '../../src/units'
 import type { Prerendered } from '../cache/build-tier'
-import type { Cache } from '../cache/cache'
+import type { Cache, CacheReadOptions } from '../cache/cache'
 import type {
   CacheControl,
   CacheHandler,
@@ -19,7 +19,7 @@ import type {
 } from './next-types'
 import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
-import { currentConsumer } from './consumer'
+import { currentConsumer, outsideRender } from './consumer'
 import { generatesAfter, watchPrefetches } from './request-intent'
 import { packResponse, unpackResponse, type UnpackedResponse } from './response-codec'
 import { createMarkStale, removeMark, responseTags } from './stale-mark'
@@ -55,14 +55,15 @@ export function createCacheHandlerClass(
       const at = localNow()
       const tags = [...(context.tags ?? []), ...(context.softTags ?? [])]
       const isFetch = scope === 'fetch'
-      const read = await cache.read(scope, cacheKey, {
+      const options: CacheReadOptions = {
         tags,
         revalidate: isFetch ? context.revalidate || undefined : undefined,
         follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context) : 'always',
         prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
-      })
+      }
+      const read = await outsideRender(() => cache.read(scope, cacheKey, options))
       const { entry, verdict, clock, maskSeconds } = read
       if (!this.reads.has(cacheKey)) this.reads.set(cacheKey, { fence: clock ?? cache.fenceAt(at), at })
       if (entry === undefined) return null
@@ -138,17 +139,13 @@ export function createCacheHandlerClass(
               retryAt: now + retrySeconds(context) * 1_000_000,
               retryFence: fence,
             }
-      await cache.write(scope, cacheKey, {
-        ...age,
-        ...lifeOf(clean, context),
-        modifiedAt: now,
-        tags,
-        ...packed,
-      })
+      const entry = { ...age, ...lifeOf(clean, context), modifiedAt: now, tags, ...packed }
+      await outsideRender(() => cache.write(scope, cacheKey, entry))
     }
 
     revalidateTag(tags: string | string[], durations?: TagDurations): Promise<void> {
-      return cache.invalidate(typeof tags === 'string' ? [tags] : tags, windowSecondsOf(durations))
+      const list = typeof tags === 'string' ? [tags] : tags
+      return outsideRender(() => cache.invalidate(list, windowSecondsOf(durations)))
     }
 
     resetRequestCache(): void {}

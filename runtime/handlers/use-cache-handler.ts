@@ -4,7 +4,7 @@ import type { Clock } from '../../src/units'
 import type { Cache, CacheRead } from '../cache/cache'
 import type { TagDurations, UseCacheEntry, UseCacheHandler } from './next-types'
 import { markAge, readAge } from './age-mark'
-import { currentConsumer, requestStart } from './consumer'
+import { currentConsumer, outsideRender, requestStart } from './consumer'
 import { windowSecondsOf } from './tag-durations'
 import { drain, packUseCache, streamOf, unpackUseCache } from './use-cache-codec'
 
@@ -85,7 +85,7 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
     if (entry.expire === 0) return cache.skip(SCOPE, cacheKey, 'expire-0')
     const bornAt = cache.toServer(entry.timestamp)
     const packed = packUseCache(entry, chunks)
-    await cache.write(SCOPE, cacheKey, {
+    const stored = {
       fence,
       bornAt,
       modifiedAt: bornAt,
@@ -94,7 +94,8 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
       expire: entry.expire,
       tags: entry.tags,
       ...packed,
-    })
+    }
+    await outsideRender(() => cache.write(SCOPE, cacheKey, stored))
   }
 
   return {
@@ -102,11 +103,11 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
       await pendingSets.get(cacheKey)
       const consumer = currentConsumer()
       const options = { expiringTags: softTags, follower: FOLLOWER[consumer], dedupedByNext: true }
-      let read = await cache.read(SCOPE, cacheKey, options)
+      let read = await outsideRender(() => cache.read(SCOPE, cacheKey, options))
       if (read.entry === undefined && pendingSets.has(cacheKey)) {
         // Generated while we read: whoever missed it would generate it once more.
         await pendingSets.get(cacheKey)
-        read = await cache.read(SCOPE, cacheKey, options)
+        read = await outsideRender(() => cache.read(SCOPE, cacheKey, options))
       }
       // Before 16.4 Next would store what is stale as a part of something new.
       if (consumer === 'cache' && (read.verdict === 'stale' || read.age === 'stale')) return undefined
@@ -127,6 +128,6 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
     getExpiration: async () => Infinity,
 
     updateTags: (tags: string[], durations?: TagDurations) =>
-      cache.invalidate(tags, windowSecondsOf(durations)),
+      outsideRender(() => cache.invalidate(tags, windowSecondsOf(durations))),
   }
 }
