@@ -42,7 +42,7 @@ export interface DistributedCacheOptions {
     | {
         /** Life of a lease that is not renewed, in milliseconds. @default 1500 */
         leaseMs?: number
-        /** Longest wait for another replica's render, in milliseconds. @default 10000 */
+        /** Longest wait for another replica's render, in milliseconds. @default 5000 */
         waitMs?: number
       }
   /** The local memory tier. */

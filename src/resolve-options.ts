@@ -24,7 +24,7 @@ export function resolveOptions(options: DistributedCacheOptions, project: Projec
     singleFlight:
       singleFlight === false
         ? false
-        : { leaseMs: singleFlight?.leaseMs ?? 1500, waitMs: singleFlight?.waitMs ?? 10_000 },
+        : { leaseMs: singleFlight?.leaseMs ?? 1500, waitMs: singleFlight?.waitMs ?? 5_000 },
     l1: { maxBytes: l1MaxBytes, maxEntryBytes: l1?.maxEntryBytes ?? Math.min(4 * MIB, l1MaxBytes) },
     timeouts: {
       connectMs: timeouts?.connectMs ?? 2000,

@@ -1,5 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { CacheHandlerContext, CacheHandlerGetContext } from './next-types'
+import type { NextAbilities } from './next-version'
 
 const PREFETCH = 'next-router-prefetch'
 
@@ -31,7 +32,11 @@ export type Generates = 'always' | 'whenMissing' | 'whenOld'
 export function generatesAfter(
   { _requestHeaders: headers }: CacheHandlerContext,
   { isRoutePPREnabled }: Pick<CacheHandlerGetContext, 'isRoutePPREnabled'>,
+  { honoursCacheControl }: Pick<NextAbilities, 'honoursCacheControl'>,
 ): Generates {
+  // Before 16.4 a visit of a partially prerendered page looks for the page and, missing it, renders from the
+  // shell of its route: no entry follows, and whoever waited would wait for nothing.
+  if (isRoutePPREnabled && !honoursCacheControl) return 'whenOld'
   if (headers === undefined) return 'always'
   if (headers['purpose'] === 'prefetch' || headers[PREFETCH] === '1' || prefetches.has(headers))
     return 'whenMissing'

@@ -60,7 +60,7 @@ export function createCacheHandlerClass(
         revalidate: isFetch ? context.revalidate || undefined : undefined,
         follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
         dedupedByNext: !isFetch,
-        generates: scope === 'response' ? generatesAfter(this.context, context) : 'always',
+        generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
         prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
       }
       const read = await outsideRender(() => cache.read(scope, cacheKey, options))

@@ -103,7 +103,7 @@ describe('resolveOptions', () => {
       images: false,
       namespace: undefined,
       keyPrefix: 'ndc:shop',
-      singleFlight: { leaseMs: 1500, waitMs: 10_000 },
+      singleFlight: { leaseMs: 1500, waitMs: 5_000 },
       l1: { maxBytes: 64 * 1024 * 1024, maxEntryBytes: 4 * 1024 * 1024 },
       timeouts: { connectMs: 2000, commandMs: 500, requestBudgetMs: 1000 },
       compression: { codec: 'none', thresholdBytes: 4096 },

@@ -24,7 +24,7 @@ describe('what Next does after it read a response', () => {
 
   async function afterRequest(headers: Record<string, string>, read = PPR) {
     await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { headers })
-    return generatesAfter({ _requestHeaders: seen }, read)
+    return generatesAfter({ _requestHeaders: seen }, read, { honoursCacheControl: true })
   }
 
   it('knows a prefetch by the header that it came with, after Next deleted it', async () => {
@@ -32,6 +32,12 @@ describe('what Next does after it read a response', () => {
     expect(await afterRequest({ 'next-router-prefetch': '1' }, CLASSIC)).toBe('whenMissing')
     expect(await afterRequest({ purpose: 'prefetch' })).toBe('whenMissing')
     expect(await afterRequest({})).toBe('always')
+  })
+
+  it('before 16.4 no entry follows a miss of a partially prerendered page', () => {
+    const old = { honoursCacheControl: false }
+    expect(generatesAfter({ _requestHeaders: {} }, PPR, old)).toBe('whenOld')
+    expect(generatesAfter({ _requestHeaders: {} }, CLASSIC, old)).toBe('always')
   })
 
   it('knows a navigation by the header that Next left', async () => {
