@@ -40,6 +40,7 @@ export function createChecker({
   const stores = new Map()
   const disturbances = new Map()
   const generations = new Map()
+  const losses = []
   let storesLostAt = -Infinity
   let unjudged = 0
   let judged = 0
@@ -160,8 +161,9 @@ export function createChecker({
       stores.set(store.unit, compact(list, store.ackedAt, isOver))
     },
     /** Entries were taken away: what follows may be older than what is gone, unless an invalidation forbids it. */
-    entriesLost(at) {
+    entriesLost(what, at) {
       storesLostAt = at
+      losses.push({ what, at })
       stores.clear()
     },
     /** Something keeps a replica from hearing, from now until `end(at)`. */
@@ -176,6 +178,7 @@ export function createChecker({
       generations.set(generation.gen, generation)
       if (generations.size > MAX_GENERATIONS) generations.delete(generations.keys().next().value)
     },
+    losses,
     generation: (gen) => generations.get(gen),
     disturbancesOf: (replica, from, to) =>
       listOf(disturbances, replica).filter((one) => one.from <= to && one.to >= from),

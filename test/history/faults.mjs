@@ -121,18 +121,18 @@ export function createFaults({
       redis.resume()
       for (const end of ends) end(performance.now() + SETTLE_MS)
     },
-    flush: () => lose(() => command('FLUSHALL')),
-    evictState: () => lose(() => command('DEL', tagsKey)),
+    flush: () => lose('everything', () => command('FLUSHALL')),
+    evictState: () => lose('the tag state', () => command('DEL', tagsKey)),
     evictEntry: () =>
-      lose(async () => {
+      lose('an entry', async () => {
         const key = await command('RANDOMKEY')
         if (key !== null && key !== tagsKey) await command('DEL', key)
       }),
   }
 
-  async function lose(action) {
+  async function lose(what, action) {
     await action()
-    checker.entriesLost(performance.now())
+    checker.entriesLost(what, performance.now())
   }
 
   const perReplica = new Set(['delay', 'cut', 'halfOpen', 'stall', 'drop', 'pause', 'kill'])

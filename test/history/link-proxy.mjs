@@ -24,7 +24,7 @@ export async function startLinkProxy(targetPort) {
       upstream,
       role: 'command',
       dead: false,
-      dueAt: { up: 0, down: 0 },
+      queues: { up: [], down: [] },
       split: undefined,
     }
     links.add(link)
@@ -61,11 +61,23 @@ export async function startLinkProxy(targetPort) {
 
   function forward(link, direction, socket, bytes) {
     if (link.dead) return
-    const now = performance.now()
-    const dueAt = Math.max(link.dueAt[direction], now + (direction === 'down' ? delays[link.role] : 0))
-    link.dueAt[direction] = dueAt
-    if (dueAt <= now) socket.write(bytes)
-    else setTimeout(() => !link.dead && socket.write(bytes), dueAt - now)
+    const delayMs = direction === 'down' ? delays[link.role] : 0
+    const queue = link.queues[direction]
+    if (delayMs === 0 && queue.length === 0) return void socket.write(bytes)
+    queue.push({ bytes, dueAt: performance.now() + delayMs })
+    if (queue.length === 1) pump(link, queue, socket)
+  }
+
+  /** One timer, for the head of the queue: timers of their own could overtake each other when a delay changes. */
+  function pump(link, queue, socket) {
+    setTimeout(
+      () => {
+        if (!link.dead) socket.write(queue[0].bytes)
+        queue.shift()
+        if (queue.length > 0) pump(link, queue, socket)
+      },
+      Math.max(0, queue[0].dueAt - performance.now()),
+    )
   }
 
   function dropped(frame) {

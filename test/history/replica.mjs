@@ -108,7 +108,12 @@ function observe() {
       const detail = masked ? 'masked' : (tier ?? outcome ?? role ?? reason ?? fault ?? '')
       const key = `${event} ${detail}`.trim()
       counts[key] = (counts[key] ?? 0) + 1
-      requests.getStore()?.events.push({ event, tier, masked })
+      requests.getStore()?.events.push({
+        event,
+        tier,
+        masked,
+        detail: `${event} ${[tier, message.verdict, masked && 'masked', outcome, reason].filter(Boolean).join(' ')}`,
+      })
       if (event === 'invalidated') reached(message.tags, performance.now() - message.ms)
     })
   }
@@ -150,10 +155,18 @@ process.on('message', ({ type, ...message }) => {
     else resolve({ v: message.v, gen: message.gen })
     return
   }
+  const work = { events: [] }
   requests
-    .run({ events: [] }, async () => commands[type](message))
+    .run(work, async () => commands[type](message))
     .then(
-      (result) => process.send({ type: 'done', id: message.id, ...result }),
+      // What the runtime said while it answered is for the report of a violation.
+      (result) =>
+        process.send({
+          type: 'done',
+          id: message.id,
+          ...result,
+          said: work.events.map(({ detail }) => detail),
+        }),
       (error) => process.send({ type: 'done', id: message.id, error: String(error) }),
     )
 })

@@ -42,6 +42,10 @@ export function describeViolation(violation, checker, origin, zero) {
     response.endedAt,
     `it is answered with version ${item.v} of ${item.path} (${item.gen}): ${answer.unit} ${answer.status}${life}`,
   )
+  if (response.said?.length > 0) add(response.endedAt, `  the runtime said: ${response.said.join('; ')}`)
+  for (const { what, at: time } of checker.losses) {
+    if (time >= cause.invokedAt - 3_000 && time <= response.endedAt) add(time, `lost: ${what}`)
+  }
   events.sort((a, b) => a.time - b.time)
   const title = `${rule}: ${item.path} shows version ${item.v}, not ${needed}, ${Math.round(lateMs)} ms too late`
   return [title, ...events.map(({ time, text }) => `  ${at(time)}  ${text}`)].join('\n')

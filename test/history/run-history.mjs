@@ -161,6 +161,7 @@ export async function runHistory(choice) {
       endedAt: result.at,
       lapsedMs: result.lapsedMs,
       masked: result.masked === true,
+      said: result.said,
       answers,
     }
     for (const violation of checker.judge(response)) {

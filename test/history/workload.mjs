@@ -41,7 +41,15 @@ export const UNIT_NAMES = Object.keys(UNITS)
 export const PAGES = UNIT_NAMES.filter((name) => UNITS[name].kind === 'page')
 export const PUBLISHED = PAGES.filter((name) => UNITS[name].published)
 /** Routes that are rendered on every request, from cached functions and fetches. */
-export const DYNAMIC_ROUTES = { d0: ['f0', 'x1'], d1: ['f1', 'g0'], d2: ['g1', 'x0'] }
+export const DYNAMIC_ROUTES = {
+  d0: ['f0', 'x1'],
+  d1: ['f1', 'g0'],
+  d2: ['g1', 'x0'],
+  d3: ['g0'],
+  d4: ['g1'],
+  d5: ['x0'],
+  d6: ['x1'],
+}
 export const TAGS = [...new Set(UNIT_NAMES.flatMap((name) => UNITS[name].tags))]
 
 /** The implicit tag of a route, as `revalidatePath` names it. */

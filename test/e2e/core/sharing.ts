@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { type Answer, until } from '../../support/e2e-tools'
 import type { Cell } from '../cells'
 import { contentOf, expectCache, type GetCore, render } from './context'
 import { routeOf, routesOf } from './routes'
@@ -21,16 +22,22 @@ export function testSharing(cell: Cell, getCore: GetCore): void {
     })
   }
 
-  test.each(['isr', 'plain', 'api-cached', 'legacy'])(
+  test.each(['isr', 'plain', 'api-cached', 'legacy', ...(cell.variant === 'components' ? ['ppr'] : [])])(
     '%s: B serves what A made of a prerendered path',
     async (reader) => {
       const core = getCore()
       const route = routeOf(reader)
-      const first = await core.a.visit(route.path('p2'))
+      // Redis was empty, so the output of the build is stale.
+      const made = (answer: Answer) => answer.facts[reader]?.replica !== 'build' && answer
+      expect(made(await core.a.visit(route.path('p2')))).toBe(false)
+      const first = await until(async () => made(await core.a.visit(route.path('p2'))), {
+        what: `the refreshed ${reader}`,
+        everyMs: 25,
+      })
       const second = await core.b.visit(route.path('p2'))
-      expect(second.cache).toBe('HIT')
+      expectCache(second, route, 'HIT')
       expect(contentOf(second, route)).toEqual(contentOf(first, route))
-      expect(await core.fleet.origin.renders(reader, 'p2')).toBeLessThanOrEqual(1)
+      expect(await core.fleet.origin.renders(reader, 'p2')).toBe(1)
     },
   )
 
@@ -39,7 +46,9 @@ export function testSharing(cell: Cell, getCore: GetCore): void {
     for (const reader of ['isr', 'api-cached', 'legacy']) {
       const path = routeOf(reader).path('absent-shared')
       const first = await core.a.visit(path)
-      expect([first.status, first.cache]).toEqual([404, 'MISS'])
+      expect(first.status).toBe(404)
+      // Of the Pages Router one sees the not-found page, and its state: the build has prerendered it.
+      if (reader !== 'legacy') expect(first.cache).toBe('MISS')
       const second = await core.b.visit(path)
       expect([second.status, second.cache]).toEqual([404, 'HIT'])
       expect(await core.fleet.origin.renders(reader, 'absent-shared')).toBe(1)
@@ -63,7 +72,7 @@ export function testSharing(cell: Cell, getCore: GetCore): void {
     async () => {
       const core = getCore()
       const { a, b } = core
-      for (const id of ['p1', 'hole']) {
+      for (const id of ['hole', 'other-hole']) {
         const first = await render(core, a, `/ppr/${id}`)
         expect(first.body).toContain('data-visitor="a"')
         const second = await b.visit(`/ppr/${id}`)
