@@ -6,6 +6,7 @@ import { generatesAfter, watchPrefetches } from '../../runtime/handlers/request-
 
 const PPR = { isRoutePPREnabled: true }
 const CLASSIC = { isRoutePPREnabled: false }
+const NEWEST = { honoursCacheControl: true }
 
 describe('what Next does after it read a response', () => {
   let seen: IncomingHttpHeaders
@@ -24,7 +25,7 @@ describe('what Next does after it read a response', () => {
 
   async function afterRequest(headers: Record<string, string>, read = PPR) {
     await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { headers })
-    return generatesAfter({ _requestHeaders: seen }, read, { honoursCacheControl: true })
+    return generatesAfter({ _requestHeaders: seen }, read, NEWEST)
   }
 
   it('knows a prefetch by the header that it came with, after Next deleted it', async () => {
@@ -47,13 +48,14 @@ describe('what Next does after it read a response', () => {
   })
 
   it('knows a server action', () => {
-    const after = (headers: Record<string, string>) => generatesAfter({ _requestHeaders: headers }, PPR)
+    const after = (headers: Record<string, string>) =>
+      generatesAfter({ _requestHeaders: headers }, PPR, NEWEST)
     expect(after({ 'next-action': '4d' })).toBe('whenOld')
     expect(after({ 'content-type': 'multipart/form-data; boundary=x' })).toBe('whenOld')
     expect(after({ 'content-type': 'application/json' })).toBe('always')
   })
 
   it('assumes that something is generated where there are no headers', () => {
-    expect(generatesAfter({}, PPR)).toBe('always')
+    expect(generatesAfter({}, PPR, NEWEST)).toBe('always')
   })
 })
