@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { SABOTAGES } from './sabotage.mjs'
 
@@ -59,7 +60,7 @@ export function readArguments(argv) {
     dimensions,
     everyCell: values['every-cell'],
     sabotageName: values.sabotage,
-    replay: values.replay,
+    replay: values.replay && JSON.parse(readFileSync(values.replay, 'utf8')),
     shrink: !values['no-shrink'],
     trace: values.trace,
     help: values.help,

@@ -1,11 +1,11 @@
 // The whole comparison: cells, seeds, divergences, shrinking, verdict.
-import { readFile } from 'node:fs/promises'
 import { openCell } from './cells.mjs'
 import { createJudge, readDeviations } from './deviations.mjs'
 import { generate } from './generate.mjs'
 import { pairwise } from './matrix.mjs'
 import { describeCircumstances, describeSteps } from './report.mjs'
 import { runSequence, startOver } from './run-sequence.mjs'
+import { SCENARIOS } from './scenarios.mjs'
 import { shrink } from './shrink.mjs'
 
 /** Divergences of one kind are shrunk once, and not too many kinds. */
@@ -33,7 +33,8 @@ export async function runDifferential(choice, log, onOpen = () => {}) {
     const opened = await openCell(cell, { ...choice, log })
     onOpen(opened.stop)
     try {
-      for (const seed of own) await runSeed({ choice, cell, opened, seed, judge, totals, log })
+      const common = { choice, cell, opened, judge, totals, log }
+      for (const sequence of sequencesOf(choice, cell, own)) await runOne({ ...common, ...sequence })
     } catch (error) {
       log(opened.sides.stock.output())
       log(opened.sides.ours.output())
@@ -45,21 +46,39 @@ export async function runDifferential(choice, log, onOpen = () => {}) {
   return { ...totals, used: judge.used, unused: judge.unused() }
 }
 
-async function runSeed({ choice, cell, opened, seed, judge, totals, log }) {
+/** What a cell runs: fixed scenarios first, then its seeds. */
+function* sequencesOf(choice, cell, seeds) {
+  if (!choice.replay) {
+    const fitting = Object.entries(SCENARIOS).filter(
+      ([, { variant = cell.variant }]) => variant === cell.variant,
+    )
+    for (const [index, [title, { operations }]] of fitting.entries())
+      yield { title, name: `c${index}`, operations, redisHolds: 'history' }
+  }
+  for (const seed of seeds) {
+    const operations = choice.replay ?? generate({ seed, length: choice.operations, variant: cell.variant })
+    // Now and then Redis is new as well: what was built before it existed cannot be trusted to be fresh.
+    yield {
+      title: `seed ${seed}`,
+      name: `s${seed}`,
+      operations,
+      redisHolds: seed % 5 === 4 ? 'nothing' : 'history',
+    }
+  }
+}
+
+async function runOne({ choice, cell, opened, title, name, operations, redisHolds, judge, totals, log }) {
   const { sides, deploy } = opened
   const startedAt = performance.now()
-  // Now and then Redis is new as well: what was built before it existed cannot be trusted to be fresh.
-  const redisHolds = seed % 5 === 4 ? 'nothing' : 'history'
-  await deploy(redisHolds)
-  const operations = choice.replay
-    ? JSON.parse(await readFile(choice.replay, 'utf8'))
-    : generate({ seed, length: choice.operations, variant: cell.variant })
+  if (operations.some(needsDeployment) || opened.redisHolds !== redisHolds) await deploy(redisHolds)
+  else await startOver(sides)
+  opened.redisHolds = redisHolds
   const undocumented = []
   const common = { sides, cell: { ...cell, redis: redisHolds }, deviationOf: judge.deviationOf }
   const steps = await runSequence({
     ...common,
     operations,
-    attempt: `s${seed}`,
+    attempt: name,
     isEnough: (step) => {
       if (step.deviation === undefined) undocumented.push(step)
       return undocumented.length >= MAX_PER_SEED
@@ -71,7 +90,7 @@ async function runSeed({ choice, cell, opened, seed, judge, totals, log }) {
   totals.divergences += undocumented.length
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
   log(
-    `${nameOf(cell)} seed ${seed}: ${steps.length} steps, ${undocumented.length} undocumented, ${allowed} documented (${seconds} s)`,
+    `${nameOf(cell)} ${title}: ${steps.length} steps, ${undocumented.length} undocumented, ${allowed} documented (${seconds} s)`,
   )
   if (choice.trace) log(describeSteps(steps))
 
@@ -81,10 +100,10 @@ async function runSeed({ choice, cell, opened, seed, judge, totals, log }) {
     totals.kinds.set(kind, (known ?? 0) + 1)
     if (known !== undefined || totals.kinds.size > MAX_SHRUNK) continue
     log(
-      `\nundocumented divergence in ${nameOf(cell)}, seed ${seed}: ${describeCircumstances(step.circumstances)}`,
+      `\nundocumented divergence in ${nameOf(cell)}, ${title}: ${describeCircumstances(step.circumstances)}`,
     )
     const prefix = steps.slice(0, steps.indexOf(step) + 1)
-    log(await minimal({ choice, common, deploy: () => deploy(redisHolds), prefix, kind, seed }))
+    log(await minimal({ choice, common, deploy: () => deploy(redisHolds), prefix, kind, name }))
     log('')
   }
 }
@@ -95,20 +114,20 @@ function kindOf({ circumstances }) {
   return [what, as, route, differs, circumstances['stock.cache'], circumstances['ours.cache']].join(' | ')
 }
 
-async function minimal({ choice, common, deploy, prefix, kind, seed }) {
+async function minimal({ choice, common, deploy, prefix, kind, name }) {
   if (!choice.shrink) return describeSteps(prefix.slice(-25))
   let attempt = 0
   let best
   const operations = withWaits(prefix)
   const fails = async (candidate) => {
     attempt++
-    if (needsDeployment(candidate)) await deploy()
+    if (candidate.some(needsDeployment)) await deploy()
     else await startOver(common.sides)
     const steps = await runSequence({
       ...common,
       deviationOf: () => undefined,
       operations: candidate,
-      attempt: `s${seed}x${attempt}`,
+      attempt: `${name}x${attempt}`,
       isEnough: (step) => kindOf(step) === kind,
     })
     const found = steps.at(-1)?.circumstances !== undefined && kindOf(steps.at(-1)) === kind
@@ -125,10 +144,8 @@ async function minimal({ choice, common, deploy, prefix, kind, seed }) {
 }
 
 /** What was prerendered is new only once in the life of a deployment. */
-function needsDeployment(operations) {
-  return operations.some(
-    ({ path, page, do: what }) => what === 'image' || /\{p[12]\}|^\/$/.test(path ?? page ?? ''),
-  )
+function needsDeployment({ path, page, do: what }) {
+  return what === 'image' || /\{p[12]\}|^\/$/.test(path ?? page ?? '')
 }
 
 /** Time that passed by itself becomes part of the sequence. */
