@@ -88,8 +88,8 @@ export function createFaults({
     },
     async drop(replica) {
       const kind = random.pick(['invalidate', 'invalidate', 'write', 'write', 'heartbeat', 'any'])
-      // One message, or one and all that come in the moment after it.
-      const burstMs = random.chance(0.3) ? between(50, 500) : 0
+      // One message, or one and all that come in the moment after it: alone, it is often made up for by the next.
+      const burstMs = random.chance(0.6) ? between(200, 900) : 0
       // From the moment the message does not come until a heartbeat tells; nobody knows when, so until silence is over.
       await new Promise((resolve) => {
         replica.proxy.drop(kind, burstMs, (dropped) => {
