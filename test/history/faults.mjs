@@ -7,6 +7,7 @@ export const FAULTS = {
   halfOpen: 3,
   stall: 3,
   drop: 6,
+  deafen: 2,
   pause: 3,
   kill: 1,
   hang: 1,
@@ -100,6 +101,14 @@ export function createFaults({
         void wait(3_000).then(resolve)
       })
     },
+    /** Only the numbers in the heartbeats tell of what is lost, for longer than anybody may be wrong. */
+    async deafen(replica) {
+      const ms = between(3_000, 5_000)
+      await disturb(replica, 'hears heartbeats only', async () => {
+        replica.proxy.deafen(ms)
+        await wait(ms + 2_000)
+      })
+    },
     async pause(replica) {
       await disturb(replica, 'paused', async () => {
         replica.pause()
@@ -135,7 +144,7 @@ export function createFaults({
     checker.entriesLost(what, performance.now())
   }
 
-  const perReplica = new Set(['delay', 'cut', 'halfOpen', 'stall', 'drop', 'pause', 'kill'])
+  const perReplica = new Set(['delay', 'cut', 'halfOpen', 'stall', 'drop', 'deafen', 'pause', 'kill'])
 
   return {
     counts,
