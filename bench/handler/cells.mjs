@@ -7,7 +7,7 @@ const MIDDLE = { bytes: 50 * KiB, tags: 5, concurrency: 64, network: 'loopback' 
 export const sizeName = (bytes) => (bytes >= KiB * KiB ? `${bytes / KiB / KiB} MB` : `${bytes / KiB} KB`)
 
 /** What every cell says about itself, in the order of `name`. */
-function cellOf(api, op, changes) {
+export function cellOf(api, op, changes) {
   const { bytes, tags, concurrency, network } = { ...MIDDLE, ...changes }
   const parts = [api, op, sizeName(bytes), `${tags} tags`, `${concurrency} at a time`, network]
   return {

@@ -42,6 +42,19 @@ const commands = {
     }
   },
 
+  /** Many entries with the tags of the cell, which nobody reads. */
+  async fill({ cell: wanted, count, concurrency }) {
+    cell = wanted
+    operations = operationsOf(handlers, cell)
+    // What is written without a look at the store before it may rest on what was there before it was emptied.
+    await operations.read('nothing')
+    let next = 0
+    const loop = async () => {
+      while (next < count) await operations.write(`${cell.name} ${next++}`)
+    }
+    await Promise.all(Array.from({ length: concurrency }, loop))
+  },
+
   async run({ ms, concurrency }) {
     const histogram = createHistogram()
     const work = workOf(cell.op)

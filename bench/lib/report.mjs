@@ -33,6 +33,7 @@ const FIGURES = [
   ['propagationMs', 'ms until everywhere p50', 1],
   ['propagationP99Ms', 'p99', 1],
   ['residentMiB', 'MiB resident', 0],
+  ['growth', 'x of the smallest', 2],
   ['connections', 'connections each', 1],
 ]
 
