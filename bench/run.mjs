@@ -52,8 +52,9 @@ async function main() {
   for (const level of choice.levels) {
     log(`Level ${level}`)
     const run = await LEVELS[level]()
-    for (const row of await run({ ...choice, wanted: choice.subjects, log }))
-      rows.push({ ...row, ratios: compare(row) })
+    const repetitions = choice.repetitionsOf(level)
+    for (const row of await run({ ...choice, repetitions, wanted: choice.subjects, log }))
+      rows.push({ ...row, repetitions, ratios: compare(row) })
   }
   for (const row of rows) console.log(`\n${row.level}: ${formatRow(row)}`)
   console.log(`\n${EXPLANATION}`)
@@ -63,7 +64,6 @@ async function main() {
   const result = {
     date: new Date().toISOString(),
     mode: choice.quick ? 'quick' : 'full',
-    repetitions: choice.repetitions,
     minutes: Number(((performance.now() - startedAt) / 60_000).toFixed(1)),
     machine,
     versions: await peerVersions(),

@@ -10,6 +10,8 @@ import { interleave } from '../lib/interleave.mjs'
 import { PEERS } from '../lib/install-peers.mjs'
 import { median, quantile, summarize } from '../lib/statistics.mjs'
 
+const autocannon = createRequire(join(PEERS, 'package.json'))('autocannon')
+
 const REPLICAS = 2
 const CONNECTIONS_PER_REPLICA = 16
 
@@ -26,7 +28,7 @@ const PAGES = [
 
 export async function runApplicationLevel({ quick, repetitions, only = '', wanted, log }) {
   const pages = PAGES.filter(({ name }) => name.includes(only))
-  const { running, failed, stop } = await startDeployments(chosenDeployments(wanted), {
+  const { running, failed, stop } = await startDeployments(chosenDeployments({ wanted, quick }), {
     replicas: REPLICAS,
     log,
   })
@@ -53,9 +55,7 @@ async function measurePage(page, running, failed, { quick, repetitions }) {
     const { name, kind, reference } = one.deployment
     subjects[name] = { kind, reference }
     try {
-      // Every replica has rendered or read it, and its compiler has seen the code.
-      if (!isCold) for (let round = 0; round < 10; round++) await visitAll(one, page)
-      await measure(one, -1)
+      await (isCold ? measure(one) : warmUp(one, page, quick ? 500 : 3_000))
       able.push(one)
     } catch (error) {
       subjects[name].failed = error.message.split('\n')[0]
@@ -69,6 +69,16 @@ async function measurePage(page, running, failed, { quick, repetitions }) {
   return { level: 'application', name: page.name, figure: page.figure, subjects }
 }
 
+/** Every replica has the page, and its compiler has seen the code as often as everybody's. */
+async function warmUp(one, page, requests) {
+  for (let round = 0; round < 3; round++) await visitAll(one, page)
+  await Promise.all(
+    one.replicas.map(({ url }) =>
+      autocannon({ url: url + page.path, connections: CONNECTIONS_PER_REPLICA, amount: requests }),
+    ),
+  )
+}
+
 async function visitAll({ replicas }, { path, reader }) {
   const visits = await Promise.all(replicas.map(({ url }) => visit(url + path, reader)))
   assertAnswered(visits)
@@ -80,7 +90,6 @@ async function connectionsOf({ admin, replicas, deployment }) {
 }
 
 function measureWarm(page, seconds) {
-  const autocannon = createRequire(join(PEERS, 'package.json'))('autocannon')
   return async (one) => {
     const pids = one.replicas.map(({ pid }) => pid)
     const cpuBefore = await cpuMsOf(pids)

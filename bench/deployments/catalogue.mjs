@@ -41,7 +41,7 @@ export const DEPLOYMENTS = [
     `${TURBO}, L1 off`,
     'turbo',
     { BENCH_PEER: 'turbo', BENCH_L1_MS: '0', VERCEL_ENV: 'production' },
-    NOTIFIES,
+    { ...NOTIFIES, isExtra: true },
   ),
   peer(
     `${TURBO}, L1 on`,
@@ -60,9 +60,10 @@ export const DEPLOYMENTS = [
   ),
 ]
 
-/** @param {string[]} [wanted] parts of names; ours are always in */
-export function chosenDeployments(wanted) {
-  return DEPLOYMENTS.filter(
-    ({ kind, name }) => kind === 'ours' || wanted === undefined || wanted.some((part) => name.includes(part)),
-  )
+/**
+ * @param {{ wanted?: string[], quick: boolean }} choice `wanted`: parts of names; ours are always in
+ */
+export function chosenDeployments({ wanted, quick }) {
+  if (wanted === undefined) return DEPLOYMENTS.filter(({ isExtra }) => !(quick && isExtra))
+  return DEPLOYMENTS.filter(({ kind, name }) => kind === 'ours' || wanted.some((part) => name.includes(part)))
 }

@@ -31,7 +31,7 @@ export async function runFleetLevel({ quick, repetitions, only = '', wanted, log
   for (const { replicas, all } of FLEETS[quick ? 'quick' : 'full']) {
     const scenarios = SCENARIOS.filter(({ name }) => `${name}, ${replicas} replicas`.includes(only))
     if (scenarios.length === 0) continue
-    const deployments = chosenDeployments(wanted).filter(({ kind }) => all || kind !== 'peer')
+    const deployments = chosenDeployments({ wanted, quick }).filter(({ kind }) => all || kind !== 'peer')
     const { running, failed, stop } = await startDeployments(deployments, { replicas, log })
     try {
       for (const scenario of scenarios) {

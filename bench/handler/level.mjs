@@ -61,7 +61,7 @@ export async function startAll(subjects, network, { profile, log }) {
 
 /** @returns {Promise<object>} the row: samples and medians of each subject, and whom it is compared with */
 export async function measureCell(cell, members, { repetitions, quick }) {
-  const ms = quick ? 120 : 700
+  const ms = quick ? 80 : 700
   const subjects = {}
   const able = []
   for (const member of members) {

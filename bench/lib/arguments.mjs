@@ -2,6 +2,12 @@ import { parseArgs } from 'node:util'
 
 export const LEVELS = ['handler', 'application', 'fleet', 'scale']
 
+/** Counts need few repetitions, times many. */
+const REPETITIONS = {
+  quick: { handler: 3, application: 2, fleet: 1, scale: 2 },
+  full: { handler: 7, application: 5, fleet: 3, scale: 5 },
+}
+
 export const USAGE = `npm run bench -- [options]
 
   --quick             fewer cells, shorter runs: everything in under 5 minutes once installed and built
@@ -35,8 +41,14 @@ export function readArguments(args) {
   for (const level of levels) {
     if (!LEVELS.includes(level)) throw new Error(`--level ${level}: use some of ${LEVELS.join(', ')}.`)
   }
-  const repetitions = Number(values.repetitions ?? (values.quick ? 3 : 7))
-  if (!Number.isInteger(repetitions) || repetitions < 1)
+  const repetitions = values.repetitions === undefined ? undefined : Number(values.repetitions)
+  if (repetitions !== undefined && !(Number.isInteger(repetitions) && repetitions >= 1))
     throw new Error(`--repetitions ${values.repetitions}: use a whole number from 1 on.`)
-  return { ...values, levels, repetitions, subjects: values.subjects?.split(',') }
+  const defaults = REPETITIONS[values.quick ? 'quick' : 'full']
+  return {
+    ...values,
+    levels,
+    repetitionsOf: (level) => repetitions ?? defaults[level],
+    subjects: values.subjects?.split(','),
+  }
 }

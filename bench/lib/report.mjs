@@ -44,14 +44,21 @@ const FIGURES = [
  */
 export function compare({ figure, subjects }) {
   const ratios = {}
-  for (const [name, { kind, reference, samples }] of Object.entries(subjects)) {
+  for (const [name, { kind, reference, samples, failed }] of Object.entries(subjects)) {
     const ours = subjects[reference]
-    if (kind === 'ours' || !samples || !ours?.samples || ours.failed) continue
-    const values = [ours.samples, samples].map((list) => list.map((sample) => sample[figure]))
-    const ratio = LESS_IS_BETTER.has(figure) ? ratioOf(values[1], values[0]) : ratioOf(values[0], values[1])
-    if (ratio !== undefined) ratios[name] = { against: reference, ...ratio }
+    if (kind === 'ours' || failed || !samples || !ours?.samples || ours.failed) continue
+    const ratio = ratioOfFigure(figure, ours.samples, samples)
+    if (ratio === undefined) continue
+    ratios[name] = { against: reference, ...ratio }
+    const cpu = ratioOfFigure('cpuMsPerOp', ours.samples, samples)
+    if (cpu !== undefined) ratios[name].cpu = cpu
   }
   return ratios
+}
+
+function ratioOfFigure(figure, ours, theirs) {
+  const [own, other] = [ours, theirs].map((samples) => samples.map((sample) => sample[figure]))
+  return LESS_IS_BETTER.has(figure) ? ratioOf(other, own) : ratioOf(own, other)
 }
 
 export function formatRow(row) {
@@ -62,21 +69,21 @@ export function formatRow(row) {
   for (const name of names) {
     const { failed, median } = row.subjects[name]
     const ratio = ratios[name]
-    const shown = failed
-      ? ''
-      : ratio
-        ? `${number(ratio.ratio, 2)} (${number(ratio.low, 2)}-${number(ratio.high, 2)})`
-        : ''
+    const shown =
+      failed || !ratio ? '' : `${spread(ratio)}${ratio.cpu ? `, CPU ${number(ratio.cpu.ratio, 2)}` : ''}`
     lines.push(
-      `  ${shown.padEnd(20)} ${name.padEnd(width)}  ${failed ? `failed: ${failed}` : figuresOf(median)}`,
+      `  ${shown.padEnd(30)} ${name.padEnd(width)}  ${failed ? `failed: ${failed}` : figuresOf(median)}`,
     )
   }
   return lines.join('\n')
 }
 
+const spread = ({ ratio, low, high }) => `${number(ratio, 2)} (${number(low, 2)}-${number(high, 2)})`
+
 export const EXPLANATION =
   'First column: how many times as good ours is, by the figure that the row is about (medians of interleaved\n' +
-  'repetitions, and between what the single ones lie); below 1, ours is behind. Compare nothing across runs.'
+  'repetitions, and between what the single ones lie); below 1, ours is behind. CPU: the same of\n' +
+  'the CPU time of one operation. Compare nothing across runs.'
 
 function figuresOf(median = {}) {
   return FIGURES.flatMap(([figure, unit, digits]) =>

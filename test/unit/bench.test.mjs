@@ -68,6 +68,14 @@ describe('the report', () => {
     expect(compare(row)).toEqual({ other: { against: 'ours', ratio: 2.5, low: 2, high: 3 } })
   })
 
+  it('compares the CPU time of one operation beside the figure of the row', () => {
+    const measured = structuredClone(row)
+    measured.subjects.ours.samples = [{ opsPerSecond: 100, cpuMsPerOp: 2 }]
+    measured.subjects.other.samples = [{ opsPerSecond: 100, cpuMsPerOp: 5 }]
+    expect(compare(measured).other).toMatchObject({ ratio: 1, cpu: { ratio: 2.5 } })
+    expect(formatRow(measured)).toContain('1.00 (1.00-1.00), CPU 2.50')
+  })
+
   it('turns the ratio over where less is better', () => {
     const slow = structuredClone(row)
     slow.figure = 'ttfbMs'
@@ -142,9 +150,10 @@ describe('arguments', () => {
     expect(readArguments([]).levels).toEqual(['handler', 'application', 'fleet', 'scale'])
     expect(readArguments(['--level', 'fleet,scale', '--quick'])).toMatchObject({
       levels: ['fleet', 'scale'],
-      repetitions: 3,
       charts: true,
     })
+    expect(readArguments(['--quick']).repetitionsOf('handler')).toBe(3)
+    expect(readArguments(['--repetitions', '4']).repetitionsOf('fleet')).toBe(4)
     expect(() => readArguments(['--level', 'moon'])).toThrow('--level moon')
     expect(() => readArguments(['--repetitions', '0'])).toThrow('--repetitions 0')
     expect(readArguments(['--no-charts']).charts).toBe(false)
