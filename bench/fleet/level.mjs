@@ -4,16 +4,18 @@ import { chosenDeployments } from '../deployments/catalogue.mjs'
 import { startDeployments } from '../deployments/start.mjs'
 import { interleave } from '../lib/interleave.mjs'
 import { summarize } from '../lib/statistics.mjs'
+import { measurePropagation } from './propagation.mjs'
 import { coldCrowd, invalidatedCrowd, propagation, staleCrowd } from './scenarios.mjs'
 
 const SCENARIOS = [
   { name: 'cold page', run: coldCrowd, figure: 'queries' },
   { name: 'stale page', run: staleCrowd, figure: 'queries' },
   { name: 'invalidated page', run: invalidatedCrowd, figure: 'queries' },
-  { name: 'propagation of an invalidation', run: propagation, figure: 'propagationMs' },
+  { name: 'first new answer after an invalidation', run: propagation, figure: 'propagationMs' },
 ]
 
-/** Replicas at once; `all`: with every deployment, else with ours and stock alone. */
+const FEW = ['strict', 'stock Next.js']
+/** Replicas at once; `all`: with every deployment, else with a few. */
 const FLEETS = {
   quick: [
     { replicas: 3, all: true },
@@ -26,12 +28,13 @@ const FLEETS = {
   ],
 }
 
-export async function runFleetLevel({ quick, repetitions, only = '', wanted, log }) {
-  const rows = []
+export async function runFleetLevel(options) {
+  const { quick, repetitions, only = '', wanted, log } = options
+  const rows = await measurePropagation(options)
   for (const { replicas, all } of FLEETS[quick ? 'quick' : 'full']) {
     const scenarios = SCENARIOS.filter(({ name }) => `${name}, ${replicas} replicas`.includes(only))
     if (scenarios.length === 0) continue
-    const deployments = chosenDeployments({ wanted, quick }).filter(({ kind }) => all || kind !== 'peer')
+    const deployments = chosenDeployments({ wanted, quick }).filter(({ name }) => all || FEW.includes(name))
     const { running, failed, stop } = await startDeployments(deployments, { replicas, log })
     try {
       for (const scenario of scenarios) {
@@ -40,6 +43,7 @@ export async function runFleetLevel({ quick, repetitions, only = '', wanted, log
         const subjects = {}
         for (const { deployment, reason } of failed)
           subjects[deployment.name] = { kind: deployment.kind, failed: reason }
+        for (const { deployment } of running) subjects[deployment.name] = { kind: deployment.kind }
         const able = new Set(running)
         let serial = 0
         const measured = await interleave(running, repetitions, async (one) => {

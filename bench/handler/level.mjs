@@ -42,13 +42,13 @@ export async function runHandlerLevel(options) {
 }
 
 /** One that does not start must not keep the others from being measured. */
-export async function startAll(subjects, network, { profile, log }) {
+export async function startAll(subjects, network, { profile, log, processes }) {
   const running = []
   const failed = []
   const addedMs = network === 'loopback' ? undefined : ADDED_MS
   for (const subject of subjects) {
     try {
-      running.push(await startSubject(subject, { addedMs, profile }))
+      running.push(await startSubject(subject, { addedMs, profile, processes }))
     } catch (error) {
       const reason = error.message.split('\n')[0]
       log(reason)

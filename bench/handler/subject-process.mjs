@@ -17,9 +17,9 @@ const LIMIT_MS = 10 * 60_000
 
 /**
  * @param {import('../subjects/catalogue.mjs').Subject} subject
- * @param {{ addedMs?: number, profile?: boolean }} options `addedMs`: to each round trip; undefined: no proxy
+ * @param {{ addedMs?: number, profile?: boolean, processes?: number }} options `addedMs`: to each round trip; undefined: no proxy
  */
-export async function startSubject(subject, { addedMs, profile = false } = {}) {
+export async function startSubject(subject, { addedMs, profile = false, processes = 1 } = {}) {
   const stops = []
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one()
@@ -31,15 +31,15 @@ export async function startSubject(subject, { addedMs, profile = false } = {}) {
     stops.push(() => admin.disconnect())
     const proxy = addedMs === undefined ? undefined : await startCountingProxy(redis.port, addedMs)
     if (proxy) stops.push(() => proxy.stop())
-    const { ask, close } = startWorker(profile)
-    stops.push(close)
-    const url = proxy?.url ?? redis.url
-    await ask('open', {
-      module: subject.module,
-      subjectKind: subject.kind,
-      settings: { ...subject.settings, url, patienceMs: PATIENCE_MS },
-    })
-    return { subject, ask, admin, proxy, stop }
+    const settings = { ...subject.settings, url: proxy?.url ?? redis.url, patienceMs: PATIENCE_MS }
+    const asks = []
+    for (let index = 0; index < processes; index++) {
+      const { ask, close } = startWorker(profile)
+      stops.push(close)
+      await ask('open', { module: subject.module, subjectKind: subject.kind, settings })
+      asks.push(ask)
+    }
+    return { subject, ask: asks[0], asks, admin, proxy, stop }
   } catch (error) {
     await stop()
     throw new Error(`${subject.name} does not start: ${error.message}`, { cause: error })

@@ -87,6 +87,29 @@ const commands = {
     }
   },
 
+  /** @returns when the invalidation was acknowledged, in the clock that the processes of a machine share */
+  async invalidate() {
+    await operations.invalidate(cell.tags[0])
+    return { at: sharedNow() }
+  },
+
+  /** Reads one entry until it is gone. @returns when the last read began that still found it */
+  async untilGone({ limitMs }) {
+    const deadline = sharedNow() + limitMs
+    let foundAt = 0
+    for (;;) {
+      const at = sharedNow()
+      if ((await operations.read(keys[0])) === 0) break
+      foundAt = at
+      if (at > deadline) return {}
+      // What others say must be heard between two reads from memory.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    // As Next does: whoever waits for this entry is not left waiting.
+    await operations.write(keys[0])
+    return { foundAt }
+  },
+
   /** So many operations, one after the other, for whoever counts what goes over the wire. */
   async repeat({ count }) {
     const work = workOf(cell.op, false)
@@ -145,6 +168,8 @@ async function untilLocal() {
   }
   unsubscribe('next-distributed-cache:read', listen)
 }
+
+const sharedNow = () => performance.timeOrigin + performance.now()
 
 /** What the heap and its buffers hold when nothing is in flight. */
 async function settledBytes() {
