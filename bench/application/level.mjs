@@ -55,7 +55,7 @@ async function measurePage(page, running, failed, { quick, repetitions }) {
     const { name, kind, reference } = one.deployment
     subjects[name] = { kind, reference }
     try {
-      await (isCold ? measure(one) : warmUp(one, page, quick ? 500 : 3_000))
+      await (isCold ? measure(one) : warmUp(one, page, quick ? 250 : 3_000))
       able.push(one)
     } catch (error) {
       subjects[name].failed = error.message.split('\n')[0]

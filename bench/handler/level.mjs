@@ -8,6 +8,7 @@ import { startSubject } from './subject-process.mjs'
 
 const ADDED_MS = 1
 const COUNTED_OPERATIONS = 20
+const WARM_OPERATIONS = 3_000
 
 /**
  * @param {object} options
@@ -70,8 +71,9 @@ export async function measureCell(cell, members, { repetitions, quick }) {
       const facts = await prepare(member, cell)
       subjects[subject.name] = { kind: subject.kind, reference: referenceOf(subject, cell), ...facts }
       able.push(member)
-      // The compiler has seen the code before anything counts.
-      await member.ask('run', { ms: ms / 2, concurrency: cell.concurrency })
+      // The compiler has seen the code before anything counts, by operations: on a busy machine time alone says little.
+      const warmUp = { minOps: WARM_OPERATIONS, limitMs: quick ? 400 : 3_000 }
+      await member.ask('run', { ms: ms / 2, concurrency: cell.concurrency, ...warmUp })
     } catch (error) {
       subjects[subject.name] = { kind: subject.kind, failed: error.message.split('\n')[0] }
     }

@@ -25,7 +25,7 @@ export async function startSubject(subject, { addedMs, profile = false, processe
     for (const one of stops.splice(0).reverse()) await one()
   }
   try {
-    const redis = await startRedis({ args: ['--enable-debug-command', 'local', ...(subject.redis ?? [])] })
+    const redis = await startRedis({ args: subject.redis ?? [] })
     stops.push(() => redis.stop('SIGKILL'))
     const admin = new Redis(redis.url)
     stops.push(() => admin.disconnect())

@@ -55,11 +55,14 @@ const commands = {
     await Promise.all(Array.from({ length: concurrency }, loop))
   },
 
-  async run({ ms, concurrency }) {
+  /** For `ms`, and on until there were `minOps`, but never past `limitMs`. */
+  async run({ ms, concurrency, minOps = 0, limitMs = 0 }) {
     const histogram = createHistogram()
     const work = workOf(cell.op)
     const counted = { ops: 0, wrong: 0, busyMs: 0 }
     const endAt = performance.now() + ms
+    const limitAt = performance.now() + limitMs
+    const isOver = (now) => now >= endAt && (counted.ops >= minOps || now >= limitAt)
     const loop = async () => {
       do {
         const timed = await work()
@@ -67,7 +70,7 @@ const commands = {
         counted.busyMs += timed.ms
         if (!timed.ok) counted.wrong++
         histogram.record(Math.max(1, Math.round(timed.ms * 1e6)))
-      } while (performance.now() < endAt)
+      } while (!isOver(performance.now()))
     }
     const cpuBefore = process.cpuUsage()
     const startedAt = performance.now()

@@ -15,7 +15,7 @@ export async function open({ url, preset, driver, heldBytes = 64 * MiB, patience
       preset,
       driver,
       l1: { maxBytes: heldBytes, maxEntryBytes: Math.min(heldBytes, 4 * MiB) },
-      timeouts: { commandMs: patienceMs },
+      timeouts: { commandMs: patienceMs, requestBudgetMs: patienceMs },
     },
     { driver, keyPrefix: 'ndc:bench', images: false },
   )

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
+import { chosenDeployments, DEPLOYMENTS } from '../../bench/deployments/catalogue.mjs'
 import { readArguments } from '../../bench/lib/arguments.mjs'
 import { barChart, chartOfRow, shortNumber } from '../../bench/lib/chart.mjs'
 import { interleave } from '../../bench/lib/interleave.mjs'
@@ -142,6 +144,37 @@ describe('what is measured', () => {
     expect(Buffer.byteLength(markup(1000))).toBe(1000)
     expect(markup(5000)).toBe(markup(5000))
     expect(markup(100, 1)).not.toBe(markup(100, 2))
+  })
+})
+
+describe('deployments', () => {
+  it('are compared with one of ours', () => {
+    const ours = DEPLOYMENTS.filter(({ kind }) => kind === 'ours').map(({ name }) => name)
+    expect(ours).toEqual(['strict', 'l1-pubsub'])
+    for (const { kind, reference } of DEPLOYMENTS) if (kind !== 'ours') expect(ours).toContain(reference)
+  })
+
+  it('leave out in a quick run what is wanted only by name', () => {
+    const quick = chosenDeployments({ quick: true }).map(({ name }) => name)
+    expect(quick).not.toContain('@trieb.work/nextjs-turbo-redis-cache, L1 off')
+    const wanted = chosenDeployments({ quick: true, wanted: ['turbo-redis-cache, L1 off'] })
+    expect(wanted.map(({ name }) => name)).toEqual([
+      'strict',
+      'l1-pubsub',
+      '@trieb.work/nextjs-turbo-redis-cache, L1 off',
+    ])
+  })
+})
+
+describe('what is compared with', () => {
+  const folders = ['../../bench/peers/', '../../bench/peers/turbo/']
+
+  it.each(folders)('is pinned, and its lock file names no registry: %s', async (folder) => {
+    const read = async (file) => JSON.parse(await readFile(new URL(folder + file, import.meta.url), 'utf8'))
+    for (const version of Object.values((await read('package.json')).dependencies))
+      expect(version).toMatch(/^\d+\.\d+\.\d+$/)
+    for (const { resolved } of Object.values((await read('package-lock.json')).packages))
+      expect(resolved).toBeUndefined()
   })
 })
 
