@@ -45,7 +45,7 @@ export function createRuntime(
   const publisher = randomUUID()
   const local = new LocalEntries(config.options.l1)
   const view = new LocalTagView()
-  const client = config.backend === 'memory' ? undefined : openClient(config)
+  const client = config.backend === 'memory' ? undefined : openClient(config, names)
   const store =
     client === undefined
       ? createMemoryStore(BUILD_MEMORY_BYTES)
@@ -137,7 +137,7 @@ function withUsableCodec(options: ResolvedOptions, log: Logger): ResolvedOptions
   return { ...options, compression: { ...options.compression, codec: 'none' } }
 }
 
-function openClient({ options, url, createClient }: RuntimeConfig): RedisClient {
+function openClient({ options, url, topology, createClient }: RuntimeConfig, names: KeyNames): RedisClient {
   if (url === undefined || createClient === undefined) {
     throw new DistributedCacheError(
       'ROUTER',
@@ -146,6 +146,9 @@ function openClient({ options, url, createClient }: RuntimeConfig): RedisClient 
   }
   return createClient({
     url,
+    topology,
+    // Without the tag state nothing can be judged.
+    homeKey: names.tags,
     connectMs: options.timeouts.connectMs,
     commandMs: options.timeouts.commandMs,
     clientName: options.keyPrefix,

@@ -8,10 +8,10 @@ import { clientError } from './session'
 
 /** Replies after which the same command may succeed in a moment; none of them ran it. */
 const PASSING = /^(?:TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN)\b/
-/** Pause before it is tried again, in milliseconds, jittered over its upper half. */
+/** Pause before a command is sent again, in milliseconds, jittered over its upper half. */
 const PAUSE_MS = 30
-/** Redirections of one command. Its time is over first, unless nodes point at each other. */
-const MAX_ATTEMPTS = 32
+/** Redirections that are followed at once. Nodes that do not agree yet point at each other, for a moment. */
+const PROMPT_ATTEMPTS = 3
 
 const ASKING: RedisCommand = { key: undefined, args: ['ASKING'] }
 
@@ -60,8 +60,8 @@ export function createClusterBatches({ map, nodes, homeSlot }: ClusterBatchOptio
           if (verdict === 'pause') pauses = true
         }
       }
-      if (again.length === 0 || attempt === MAX_ATTEMPTS) return replies
-      if (pauses) await pause(PAUSE_MS / 2 + (Math.random() * PAUSE_MS) / 2)
+      if (again.length === 0) return replies
+      if (pauses || attempt > PROMPT_ATTEMPTS) await pause(PAUSE_MS / 2 + (Math.random() * PAUSE_MS) / 2)
       // What Redis said last is the answer: it says more than a timeout would.
       if (performance.now() >= deadline) return replies
       pending = again
@@ -109,7 +109,6 @@ export function createClusterBatches({ map, nodes, homeSlot }: ClusterBatchOptio
     timeoutMs: number,
   ): Promise<RedisReply[]> {
     const node = nodes.get(address)
-    if (node === undefined) throw clientError('There are too many nodes to connect to')
     // Up to here everything happened in the turn of the call, and so does the write to a connected node.
     let waitedMs = 0
     if (node.dialling !== undefined) {

@@ -1,8 +1,8 @@
 import type { ConnectionEvent } from './client'
-import { type Connection, openConnection } from './connection'
+import { closedError, type Connection, openConnection } from './connection'
 import type { OpenLink } from './link'
 import { splitAddress } from './cluster-slots'
-import type { SessionSettings } from './session'
+import { clientError, type SessionSettings } from './session'
 
 /** A node without slots is left this long after its last use, in milliseconds: moving slots still lead to it. */
 const UNUSED_MS = 5_000
@@ -18,8 +18,8 @@ export interface ClusterNode {
 
 /** The connections to the primaries of a cluster, one each, opened when they are first needed. */
 export interface ClusterNodes {
-  /** Undefined when there are too many. */
-  get(address: string): ClusterNode | undefined
+  /** @throws DistributedCacheError CLIENT when there are too many */
+  get(address: string): ClusterNode
   /** Those that are ready, in random order. */
   ready(): ClusterNode[]
   /** Opens what serves slots now, and leaves in time what does not. */
@@ -80,7 +80,8 @@ export function openClusterNodes(
     get(address) {
       let node = nodes.get(address)
       if (node === undefined) {
-        if (closed || nodes.size >= MAX_NODES) return undefined
+        if (closed) throw closedError()
+        if (nodes.size >= MAX_NODES) throw clientError('There are too many nodes to connect to')
         node = open(address)
         nodes.set(address, node)
         if (!kept.has(address)) sweep ??= setTimeout(leaveUnused, UNUSED_MS).unref()

@@ -53,7 +53,7 @@ export function createClusterClient(
         .toSorted((a, b) => Number(a.address === suspect) - Number(b.address === suspect))
       return [...ready.map((node) => [sourceOf(node)]), shuffled(seeds).map(seedSource)]
     },
-    isSettled: (owners) => [...owners].every((address) => nodes.get(address)?.connection.ready),
+    isSettled: (owners) => [...owners].every((address) => nodes.get(address).connection.ready),
     onMap(owners) {
       nodes.keep(owners)
       updateHome(undefined)
@@ -74,7 +74,7 @@ export function createClusterClient(
   /** Announces that home was lost, moved, or is there; called whenever one of these may be so. */
   function updateHome(failure: string | undefined): void {
     const address = map.ownerOf(homeSlot)
-    const isReady = !closed && address !== undefined && nodes.get(address)?.connection.ready === true
+    const isReady = !closed && address !== undefined && nodes.get(address).connection.ready
     if (home !== undefined && (home !== address || !isReady)) {
       home = undefined
       tell({ type: 'end', reason: failure ?? 'Its keys moved to another node of the Redis Cluster' })

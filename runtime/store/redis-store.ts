@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { ClockHistory } from '../../src/clock-history'
 import { DistributedCacheError } from '../../src/errors'
-import { heartbeatPayload, invalidatePayload, keyPayload } from '../../src/bus-message'
+import { heartbeatPayload, invalidatePayload, keyPayload, lanePayload } from '../../src/bus-message'
 import { type KeyNames, leaseName } from '../../src/key-names'
+import { Lanes } from '../../src/lanes'
 import { localNow, ServerTime } from '../../src/server-time'
 import type { TagChange, TagView } from '../../src/tag-state'
 import { type Clock, type LocalMillis, type Milliseconds, parseMicros } from '../../src/units'
@@ -55,7 +56,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const waitForConnectionUntil = localNow() + options.connectMs
   let booted = false
   /** Numbers what this process publishes, so that others notice what they missed. */
-  let sequence = 0
+  const lanes = new Lanes(options.publisher)
+  const next = (key: string) => lanes.next(client.laneOf(key), key)
   let attendance: Promise<void> | undefined
 
   /** Every reply that tells the clock goes through here. */
@@ -81,7 +83,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         boot,
         String(graceMs * 1000),
         names.bus,
-        heartbeatPayload(options.publisher, sequence, sentAt),
+        heartbeatPayload(lanes.last(client.laneOf(names.tags)), sentAt),
       ],
     )
     const [clock, , , time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
@@ -124,7 +126,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     )
   })
   function heartbeat(): void {
-    if (client.ready) attend(history.latest).catch((error: unknown) => onError('The heartbeat', error))
+    if (!client.ready) return
+    attend(history.latest).catch((error: unknown) => onError('The heartbeat', error))
+    const others = lanes.others(client.laneOf(names.tags), client.laneOf)
+    // A node that is away says nothing of the others.
+    for (const { key, origin } of others)
+      client.send([{ key, args: ['PUBLISH', names.bus, `lane ${lanePayload(origin)}`] }]).catch(() => {})
   }
 
   const heartbeats = setInterval(heartbeat, options.attendEveryMs ?? 1_000)
@@ -176,7 +183,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async write(key, record, ttlMs, token = ''): Promise<WriteOutcome> {
       await connected()
-      const payload = keyPayload(options.publisher, ++sequence, key)
+      const payload = keyPayload(next(key), key)
       const args = [record, String(ttlMs), token, names.bus, payload]
       const reply = await run(writeEntryScript, [key, leaseName(key)], args)
       return reply === 1 ? 'stored' : 'superseded'
@@ -184,7 +191,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async add(key, record, ttlMs): Promise<WriteOutcome> {
       await connected()
-      const payload = keyPayload(options.publisher, ++sequence, key)
+      const payload = keyPayload(next(key), key)
       const reply = await run(addEntryScript, [key], [record, String(ttlMs), names.bus, payload])
       return reply === 1 ? 'stored' : 'superseded'
     },
@@ -204,14 +211,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async releaseLease(key, token, markMs) {
-      const payload = keyPayload(options.publisher, ++sequence, key)
+      const payload = keyPayload(next(key), key)
       await run(releaseLeaseScript, [leaseName(key)], [token, String(markMs), names.bus, payload])
     },
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
       await connected()
       const sentAt = localNow()
-      const payload = invalidatePayload(options.publisher, ++sequence, changes)
+      const payload = invalidatePayload(next(names.tags), changes)
       const args = [String(history.latest), randomUUID(), String(options.stateTtlMs), names.bus, payload]
       for (const { tag, windowMicros } of changes) {
         args.push(tagField(tag), windowMicros === undefined ? '' : String(Math.round(windowMicros)))

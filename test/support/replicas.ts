@@ -8,6 +8,7 @@ import type { UseCacheEntry } from '../../runtime/handlers/next-types'
 import { streamOf } from '../../runtime/handlers/use-cache-codec'
 import { CHANNEL_PREFIX, type TelemetryEvent, type TelemetryEvents } from '../../runtime/telemetry'
 import type { Driver, ResolvedOptions } from '../../src/options'
+import type { Topology } from '../../src/redis-topology'
 import { localNow } from '../../src/server-time'
 
 export const DRIVERS: Record<Driver, CreateClient> = { ioredis: createIoredis, redis: createNodeRedis }
@@ -30,6 +31,8 @@ export const TEST_OPTIONS: ResolvedOptions = {
 
 export interface ReplicaOptions {
   url: string
+  /** Default: that of the suite. */
+  topology?: Topology
   driver: Driver
   namespace?: string
   options?: Partial<ResolvedOptions>
@@ -38,11 +41,17 @@ export interface ReplicaOptions {
   buildStartedAt?: number
 }
 
+/** With `NDC_TOPOLOGY=cluster` the servers of redis-server.ts are clusters, whose URLs are lists. */
+function topologyOf(url: string): Topology {
+  return url.includes(',') ? 'cluster' : 'single'
+}
+
 export type Replica = Runtime & InvalidationForwarder
 
 /** One replica's runtime with connections of its own: what the router builds in a server process. */
 export function startReplica({
   url,
+  topology = topologyOf(url),
   driver,
   namespace = 'build-1',
   options = {},
@@ -53,6 +62,7 @@ export function startReplica({
     options: { ...TEST_OPTIONS, driver, ...options },
     backend: 'redis',
     url,
+    topology,
     namespace,
     debug: false,
     buildStartedAt,
