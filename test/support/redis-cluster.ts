@@ -8,8 +8,8 @@ export interface RedisCluster {
   readonly url: string
   /** Primaries first, as they were started; those that were stopped included. */
   readonly nodes: readonly RedisServer[]
-  /** The primary that serves a key now. */
-  ownerOf(key: string): Promise<RedisServer>
+  /** The primary that serves a key now, as the first of these nodes that answers sees it. */
+  ownerOf(key: string, among?: readonly RedisServer[]): Promise<RedisServer>
   /** Asks the primary of the key; without one, any that lives. */
   command(key: string | undefined, ...args: [string, ...Argument[]]): Promise<Reply>
   /** On every primary. */
@@ -186,8 +186,8 @@ interface Range {
 
 function handleOf(nodes: readonly RedisServer[], count: number, stop: () => Promise<void>): RedisCluster {
   /** Of the first node that answers and has not been left behind by the others. */
-  async function slots(): Promise<Range[]> {
-    for (const node of nodes) {
+  async function slots(among = nodes): Promise<Range[]> {
+    for (const node of among) {
       try {
         if (String(await node.command('CLUSTER', 'INFO')).includes('cluster_state:ok'))
           return await slotsOf(node)
@@ -206,8 +206,8 @@ function handleOf(nodes: readonly RedisServer[], count: number, stop: () => Prom
   const find = (ranges: readonly Range[], slot: number) =>
     ranges.find(({ from, to }) => from <= slot && slot <= to)?.node
   const ownerAccordingTo = async (node: RedisServer, slot: number) => find(await slotsOf(node), slot)
-  const ownerOfSlot = async (slot: number): Promise<RedisServer> => {
-    const node = find(await slots(), slot)
+  const ownerOfSlot = async (slot: number, among = nodes): Promise<RedisServer> => {
+    const node = find(await slots(among), slot)
     if (node === undefined) throw new Error(`nobody serves slot ${slot}`)
     return node
   }
@@ -221,7 +221,7 @@ function handleOf(nodes: readonly RedisServer[], count: number, stop: () => Prom
     nodes,
     stop,
     primaries,
-    ownerOf: (key) => ownerOfSlot(hashSlot(key)),
+    ownerOf: (key, among) => ownerOfSlot(hashSlot(key), among),
     async command(key, ...args) {
       const node = key === undefined ? (await primaries())[0] : await ownerOfSlot(hashSlot(key))
       return (node as RedisServer).command(...args)
