@@ -42,7 +42,7 @@ export function createClusterBatches({ map, nodes, homeSlot }: ClusterBatchOptio
     })
     for (let attempt = 1; ; attempt++) {
       // Never less than a moment: a batch whose time is over has been answered already.
-      const leftMs = Math.max(1, deadline - performance.now())
+      const leftMs = Math.max(1, Math.ceil(deadline - performance.now()))
       const groups = byNode(pending)
       const answers = await Promise.all(
         Array.from(groups, ([address, group]) => exchange(address, group, leftMs, timeoutMs)),
@@ -114,7 +114,7 @@ export function createClusterBatches({ map, nodes, homeSlot }: ClusterBatchOptio
     if (node.dialling !== undefined) {
       const since = performance.now()
       await dialled(node, leftMs, timeoutMs)
-      waitedMs = performance.now() - since
+      waitedMs = Math.floor(performance.now() - since)
     }
     if (group.every(({ askAt }) => askAt === undefined)) {
       return node.connection.send(

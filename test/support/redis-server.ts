@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo, type NetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -70,7 +70,7 @@ function handleOf(child: ChildProcess, port: number, directory: string, socketPa
   // Last resort when a test run dies; `stop` is the rule.
   const killAtExit = (): void => void child.kill('SIGKILL')
   process.once('exit', killAtExit)
-  const command: RedisServer['command'] = (...args) => rawCommand(socketPath, args)
+  const command: RedisServer['command'] = (...args) => rawCommand({ path: socketPath }, args)
   return {
     url: `redis://${HOST}:${port}`,
     port,
@@ -103,12 +103,12 @@ function handleOf(child: ChildProcess, port: number, directory: string, socketPa
 }
 
 /** Resolves with undefined when it accepts connections, with its output when it exited instead. */
-function untilReady(child: ChildProcess): Promise<string | undefined> {
+export function untilReady(child: ChildProcess, sign = READY): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     let output = ''
     const read = (chunk: Buffer): void => {
       output += chunk.toString()
-      if (!output.includes(READY)) return
+      if (!output.includes(sign)) return
       // Keep the pipes flowing, or the server blocks once they are full.
       child.stdout?.off('data', read).resume()
       child.stderr?.off('data', read).resume()
@@ -123,7 +123,7 @@ function untilReady(child: ChildProcess): Promise<string | undefined> {
   })
 }
 
-function findExecutable(): string {
+export function findExecutable(): string {
   for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
     const candidate = join(directory, 'redis-server')
     if (directory !== '' && existsSync(candidate)) return candidate
@@ -134,7 +134,7 @@ function findExecutable(): string {
   )
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer()
   probe.listen(0, HOST)
   await once(probe, 'listening')
@@ -145,26 +145,39 @@ async function freePort(): Promise<number> {
 }
 
 /** One command over a fresh connection. Own RESP code: the tests of the drivers should not lean on a driver. */
-function rawCommand(socketPath: string, args: readonly Argument[]): Promise<Reply> {
+export function rawCommand(
+  address: NetConnectOpts,
+  args: readonly Argument[],
+  password?: string,
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const socket = connect(socketPath)
+    const socket = connect(address)
     let received = Buffer.alloc(0)
+    let greeted = password === undefined
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk])
       const parsed = parseReply(received, 0)
       if (parsed === undefined) return
+      if (!greeted) {
+        greeted = true
+        received = received.subarray(parsed.next)
+        if (!(parsed.value instanceof Error)) return write(args)
+      }
       socket.destroy()
       if (parsed.value instanceof Error) reject(parsed.value)
       else resolve(parsed.value)
     })
     socket.on('error', reject)
     socket.on('close', () => reject(new Error(`redis-server closed the connection on ${String(args[0])}`)))
-    const parts: Buffer[] = [Buffer.from(`*${args.length}\r\n`)]
-    for (const arg of args) {
-      const bytes = Buffer.isBuffer(arg) ? arg : Buffer.from(String(arg))
-      parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'))
+    const write = (words: readonly Argument[]): void => {
+      const parts: Buffer[] = [Buffer.from(`*${words.length}\r\n`)]
+      for (const word of words) {
+        const bytes = Buffer.isBuffer(word) ? word : Buffer.from(String(word))
+        parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'))
+      }
+      socket.write(Buffer.concat(parts))
     }
-    socket.write(Buffer.concat(parts))
+    write(password === undefined ? args : ['AUTH', password])
   })
 }
 

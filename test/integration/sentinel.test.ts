@@ -1,0 +1,131 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { inspect } from 'node:util'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { ConnectionEvent } from '../../runtime/clients/client'
+import { CHANNEL_PREFIX } from '../../runtime/telemetry'
+import { startFailoverLoad } from '../support/failover-load'
+import { until } from '../support/redis-cluster'
+import { MASTER, type SentinelFleet, startSentinels } from '../support/redis-sentinel'
+import { createFleet, DRIVERS } from '../support/replicas'
+
+const ENOUGH_MS = 20_000
+const minute = 60_000
+const SECRETS = { password: 'data-hunter2', sentinelPassword: 'sentinel-hunter2' }
+
+let sentinels: SentinelFleet
+let url: string
+const fleet = createFleet()
+const cleanups: (() => unknown)[] = []
+const invalidated = new Set<string>()
+const note = (message: unknown): void => {
+  for (const tag of (message as { tags: string[] }).tags) invalidated.add(tag)
+}
+
+beforeAll(async () => {
+  subscribe(`${CHANNEL_PREFIX}invalidated`, note)
+  sentinels = await startSentinels(SECRETS)
+  url = withSecrets(sentinels.url, SECRETS.password, SECRETS.sentinelPassword)
+}, 2 * minute)
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup()
+  await fleet.stop()
+})
+afterAll(async () => {
+  unsubscribe(`${CHANNEL_PREFIX}invalidated`, note)
+  await sentinels?.stop()
+})
+
+/** On the first URL, for all. */
+function withSecrets(list: string, password: string, sentinelPassword: string, master = MASTER): string {
+  const [first = '', ...others] = list.split(',')
+  const query = `/0?master=${master}&sentinelpassword=${sentinelPassword}`
+  return [first.replace('//', `//:${password}@`) + query, ...others].join(',')
+}
+
+describe.each(Object.entries(DRIVERS))('sentinels over %s', (_driver, createClient) => {
+  function open(at: string) {
+    const events: ConnectionEvent[] = []
+    const options = { connectMs: ENOUGH_MS, commandMs: ENOUGH_MS, clientName: 'sentinel-test' }
+    const client = createClient({ url: at, topology: 'sentinel', ...options })
+    client.onEvent((event) => events.push(event))
+    cleanups.push(() => client.close())
+    return { client, events }
+  }
+
+  it('connects to the primary, with the credentials of each, commands and subscriptions', async () => {
+    const { client } = open(url)
+    await client.waitUntilReady(ENOUGH_MS)
+    const [role] = await client.send([{ key: undefined, args: ['ROLE'] }])
+    expect(String((role as Buffer[])[0])).toBe('master')
+    const heard: string[] = []
+    await new Promise<void>((resolve) =>
+      client.subscribe(
+        'channel',
+        (payload) => heard.push(String(payload)),
+        (live) => live && resolve(),
+      ),
+    )
+    await client.send([{ key: undefined, args: ['PUBLISH', 'channel', 'hello'] }])
+    await vi.waitFor(() => expect(heard).toEqual(['hello']), { timeout: ENOUGH_MS })
+  })
+
+  it.each([
+    [
+      'the password of the sentinels',
+      () => withSecrets(sentinels.url, SECRETS.password, 'wrong-hunter2'),
+      'WRONGPASS',
+    ],
+    [
+      'that of Redis',
+      () => withSecrets(sentinels.url, 'wrong-hunter2', SECRETS.sentinelPassword),
+      'WRONGPASS',
+    ],
+    [
+      'the name',
+      () => withSecrets(sentinels.url, SECRETS.password, SECRETS.sentinelPassword, 'other'),
+      'knows no primary of that name',
+    ],
+    ['every address', () => 'redis://127.0.0.1:1?master=m,redis://127.0.0.1:2', 'ECONNREFUSED'],
+  ])('says what is wrong, without secrets: %s', async (_what, at, reason) => {
+    const { client, events } = open(at())
+    await vi.waitFor(() => expect(events.length).toBeGreaterThan(0), { timeout: ENOUGH_MS })
+    const failed: unknown = await client.waitUntilReady(1).catch((error: unknown) => error)
+    expect(inspect(events)).toContain(reason)
+    expect(failed).toMatchObject({ code: 'CLIENT' })
+    expect(inspect([failed, events])).not.toContain('hunter2')
+  })
+})
+
+describe('a failover under load', () => {
+  it.each([
+    ['asked for by an operator', false],
+    ['because the primary was killed, and a sentinel with it', true],
+  ])(
+    '%s',
+    async (_what, kill) => {
+      const start = (driver: 'ioredis' | 'redis', preset: 'strict' | 'l1-pubsub') =>
+        fleet.start({ url, topology: 'sentinel', driver, options: { preset } })
+      const replicas = [start('ioredis', 'strict'), start('redis', 'l1-pubsub')] as const
+      const keys = Array.from({ length: 6 }, (_, index) => `failing-${index}`)
+      const load = startFailoverLoad(replicas, keys, (tags) => tags.every((tag) => invalidated.has(tag)))
+      await until(async () => load.acknowledged >= 10)
+      const old = await sentinels.primary()
+      if (kill) {
+        await old?.stop()
+        await sentinels.stopSentinel(0)
+      } else {
+        await sentinels.ask(0, 'SENTINEL', 'FAILOVER', MASTER)
+      }
+      await until(async () => {
+        const now = await sentinels.primary()
+        return now !== undefined && now !== old
+      })
+      const before = load.acknowledged
+      await until(async () => load.acknowledged >= before + 10)
+      await load.stop()
+      await load.recovered()
+      expect(load.reads).toBeGreaterThan(0)
+    },
+    3 * minute,
+  )
+})

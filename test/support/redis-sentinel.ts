@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from './redis-cluster'
+import {
+  findExecutable,
+  freePort,
+  rawCommand,
+  type RedisServer,
+  type Reply,
+  startRedis,
+  untilReady,
+} from './redis-server'
+
+const HOST = '127.0.0.1'
+export const MASTER = 'mymaster'
+
+export interface SentinelOptions {
+  /** Password of the Redis servers. */
+  readonly password?: string
+  /** Password of the sentinels. */
+  readonly sentinelPassword?: string
+}
+
+export interface SentinelFleet {
+  /** The sentinels, as a list, without passwords. */
+  readonly url: string
+  readonly servers: readonly RedisServer[]
+  /** The primary that the sentinels agree on; undefined while they do not. */
+  primary(): Promise<RedisServer | undefined>
+  /** Asks one of them. */
+  ask(sentinel: number, ...args: [string, ...string[]]): Promise<Reply>
+  stopSentinel(sentinel: number): Promise<void>
+  stop(): Promise<void>
+}
+
+/** A primary, a replica and three sentinels, two of which have to agree. */
+export async function startSentinels({
+  password,
+  sentinelPassword,
+}: SentinelOptions = {}): Promise<SentinelFleet> {
+  const servers: RedisServer[] = []
+  const sentinels: { port: number; stop(): Promise<void> }[] = []
+  const secret = password === undefined ? [] : ['--requirepass', password, '--masterauth', password]
+  const quick = ['--repl-diskless-sync-delay', '0']
+  const stop = async (): Promise<void> =>
+    void (await Promise.all([...sentinels, ...servers].map((process) => process.stop())))
+  const authenticated = (secretOf: string | undefined, port: number, args: [string, ...string[]]) =>
+    rawCommand({ host: HOST, port }, args, secretOf)
+  try {
+    const primary = await startRedis({ args: [...secret, ...quick] })
+    servers.push(primary)
+    servers.push(await startRedis({ args: [...secret, ...quick, '--replicaof', HOST, String(primary.port)] }))
+    await until(async () =>
+      String(await authenticated(password, primary.port, ['INFO', 'replication'])).includes('state=online'),
+    )
+    for (let count = 0; count < 3; count++)
+      sentinels.push(await startSentinel(primary.port, password, sentinelPassword))
+    // Each has to know the replica and the other two, or none of them can lead a failover.
+    for (const { port } of sentinels) {
+      await until(async () => {
+        const state = await authenticated(sentinelPassword, port, ['SENTINEL', 'MASTER', MASTER])
+        const fields = state as string[]
+        const field = (name: string) => fields[fields.indexOf(name) + 1]
+        return (
+          field('num-slaves') === '1' && field('num-other-sentinels') === '2' && field('flags') === 'master'
+        )
+      })
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const living = new Set(sentinels)
+  return {
+    url: sentinels.map(({ port }) => `redis://${HOST}:${port}`).join(','),
+    servers,
+    ask: (sentinel, ...args) =>
+      authenticated(sentinelPassword, (sentinels[sentinel] as { port: number }).port, args),
+    async primary() {
+      const named = await Promise.all(
+        [...living].map(({ port }) =>
+          authenticated(sentinelPassword, port, ['SENTINEL', 'get-master-addr-by-name', MASTER]),
+        ),
+      )
+      const ports = new Set(named.map((address) => Number((address as string[])[1])))
+      return ports.size === 1 ? servers.find(({ port }) => ports.has(port)) : undefined
+    },
+    async stopSentinel(index) {
+      const sentinel = sentinels[index] as (typeof sentinels)[0]
+      living.delete(sentinel)
+      await sentinel.stop()
+    },
+    stop,
+  }
+}
+
+async function startSentinel(
+  primaryPort: number,
+  password: string | undefined,
+  sentinelPassword: string | undefined,
+): Promise<{ port: number; stop(): Promise<void> }> {
+  for (let attempt = 1; ; attempt++) {
+    const directory = await mkdtemp(join(tmpdir(), 'ndc-sentinel-'))
+    const port = await freePort()
+    const lines = [
+      `port ${port}`,
+      `bind ${HOST}`,
+      `dir ${directory}`,
+      `sentinel monitor ${MASTER} ${HOST} ${primaryPort} 2`,
+      `sentinel down-after-milliseconds ${MASTER} 2000`,
+      `sentinel failover-timeout ${MASTER} 10000`,
+      ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER} ${password}`]),
+      ...(sentinelPassword === undefined
+        ? []
+        : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
+    ]
+    const config = join(directory, 'sentinel.conf')
+    await writeFile(config, `${lines.join('\n')}\n`)
+    const child = spawn(findExecutable(), [config, '--sentinel'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const output = await untilReady(child, '+monitor master')
+    if (output === undefined) return handleOf(child, port, directory)
+    await rm(directory, { recursive: true, force: true })
+    if (!/Address already in use/i.test(output) || attempt === 10)
+      throw new Error(`the sentinel did not start:\n${output}`)
+  }
+}
+
+function handleOf(child: ChildProcess, port: number, directory: string) {
+  const killAtExit = (): void => void child.kill('SIGKILL')
+  process.once('exit', killAtExit)
+  return {
+    port,
+    async stop() {
+      process.off('exit', killAtExit)
+      if (child.exitCode === null && child.signalCode === null) {
+        const exited = once(child, 'exit')
+        child.kill('SIGKILL')
+        await exited
+      }
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
