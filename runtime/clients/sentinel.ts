@@ -3,16 +3,25 @@ import type { RedisPlace } from '../../src/redis-topology'
 import type { RedisTarget } from '../../src/redis-url'
 import { askOnce } from './ask-once'
 import { deferLink } from './deferred-link'
-import type { OpenLink } from './link'
+import type { LinkEvents, OpenLink } from './link'
 import { withoutPrefix } from './reason'
 import type { Dialling } from './server-client'
 import type { SessionSettings } from './session'
+import { openSubscriber } from './subscriber'
 
 type SentinelPlace = Extract<RedisPlace, { topology: 'sentinel' }>
+type Address = Pick<RedisTarget, 'host' | 'port'>
+
+/** Where the sentinels say `<name> <old host> <old port> <new host> <new port>` after a failover. */
+const SWITCH_CHANNEL = '+switch-master'
+/** What was announced is believed without asking for this long, in milliseconds: other sentinels may be behind. */
+const ANNOUNCED_MS = 10_000
 
 /**
- * Dials the primary that the sentinels name. Every dial asks them anew, so that a lost connection leads to the
- * new primary as soon as they agreed on it; the greeting checks with ROLE that it is one (session.ts).
+ * Dials the primary that the sentinels name. Every dial asks them, so that a lost connection leads to the new
+ * primary as soon as they agreed on it; the greeting checks with ROLE that it is one (handshake.ts). After a
+ * failover the old primary may go on taking commands for seconds, so a third connection listens to a sentinel
+ * and the others leave as soon as it announces another primary.
  */
 export function throughSentinels(
   openLink: OpenLink,
@@ -22,14 +31,17 @@ export function throughSentinels(
   /** The next dial begins with another one, in case the last answer was behind; silent ones come last. */
   const order = [...sentinels]
   const silent = new Set<RedisTarget>()
-  const addresses: { commands?: string; subscriptions?: string } = {}
+  const uses = new Map<'commands' | 'subscriptions', { address: string; events: LinkEvents }>()
+  let announced: { address: Address; until: number } | undefined
 
   async function findPrimary(): Promise<RedisTarget> {
+    if (announced !== undefined && performance.now() < announced.until)
+      return { ...target, ...announced.address }
     // All of them, and the dial that follows, fit into the time of one dial.
     const patienceMs = settings.connectMs / (sentinels.length + 1)
     const reasons: string[] = []
     for (const sentinel of [...order]) {
-      const name = `${sentinel.host}:${sentinel.port}`
+      const name = addressOf(sentinel)
       try {
         const address = await askSentinel(sentinel, patienceMs)
         silent.delete(sentinel)
@@ -49,31 +61,65 @@ export function throughSentinels(
     )
   }
 
-  async function askSentinel(sentinel: RedisTarget, timeoutMs: number) {
-    const asking = { ...settings, target: sentinel }
-    const args = ['SENTINEL', 'get-master-addr-by-name', master] as const
-    const [reply] = await askOnce(openLink, asking, [{ key: undefined, args: [...args] }], timeoutMs)
+  async function askSentinel(sentinel: RedisTarget, timeoutMs: number): Promise<Address | undefined> {
+    const command = { key: undefined, args: ['SENTINEL', 'get-master-addr-by-name', master] as const }
+    const [reply] = await askOnce(openLink, { ...settings, target: sentinel }, [command], timeoutMs)
     if (reply instanceof Error) throw reply
-    if (!Array.isArray(reply)) return undefined
-    const [host, port] = reply.map(String)
-    if (host === undefined || !(Number(port) > 0)) return undefined
-    return { host, port: Number(port) }
+    return Array.isArray(reply) ? readAddress(reply.map(String)) : undefined
   }
 
   const linksFor =
-    (use: keyof typeof addresses): OpenLink =>
+    (use: 'commands' | 'subscriptions'): OpenLink =>
     (_target, connectMs, events) =>
       deferLink(
         findPrimary,
         (primary) => {
-          addresses[use] = `${primary.host}:${primary.port}`
+          uses.set(use, { address: addressOf(primary), events })
           return openLink(primary, connectMs, events)
         },
         events,
       )
+
+  const watcher = openSubscriber(
+    (_target, connectMs, events) => {
+      const [sentinel = sentinels[0] as RedisTarget] = order
+      order.push(...order.splice(0, 1))
+      return openLink(sentinel, connectMs, events)
+    },
+    { ...settings, target: sentinels[0] as RedisTarget, clientName: `${settings.clientName}:sentinel` },
+  )
+  watcher.add(
+    SWITCH_CHANNEL,
+    (payload) => {
+      const [name, , , ...rest] = payload.toString().split(' ')
+      const address = name === master ? readAddress(rest) : undefined
+      if (address === undefined) return
+      announced = { address, until: performance.now() + ANNOUNCED_MS }
+      for (const [use, { address: dialled, events }] of uses) {
+        if (dialled === addressOf(address)) continue
+        uses.delete(use)
+        events.onEnd('the sentinels named another primary')
+      }
+    },
+    // Deaf for a while: a dead primary shows by itself.
+    () => {},
+  )
+
   return {
     commands: linksFor('commands'),
     subscriptions: linksFor('subscriptions'),
-    strays: () => addresses.subscriptions !== undefined && addresses.subscriptions !== addresses.commands,
+    strays() {
+      const [commands, subscriptions] = [uses.get('commands'), uses.get('subscriptions')]
+      return subscriptions !== undefined && subscriptions.address !== commands?.address
+    },
+    close: () => watcher.close(),
   }
+}
+
+function readAddress([host = '', port = '']: readonly string[]): Address | undefined {
+  return host !== '' && Number(port) > 0 ? { host, port: Number(port) } : undefined
+}
+
+function addressOf({ host, port }: Address): string {
+  return `${host}:${port}`
 }

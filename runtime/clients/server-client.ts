@@ -12,6 +12,7 @@ export interface Dialling {
   readonly subscriptions: OpenLink
   /** The connection for commands is ready; true when the other one leads elsewhere and shall follow. */
   readonly strays?: () => boolean
+  readonly close?: () => void
 }
 
 /** A client of one server: one connection for commands, one for all subscriptions. */
@@ -49,6 +50,7 @@ export function createServerClient(dialling: Dialling, settings: SessionSettings
       closed = true
       connection.close()
       subscriptions.close()
+      dialling.close?.()
     },
   }
 }

@@ -5,8 +5,9 @@ import type { ConnectionEvent } from '../../runtime/clients/client'
 import { CHANNEL_PREFIX } from '../../runtime/telemetry'
 import { startFailoverLoad } from '../support/failover-load'
 import { until } from '../support/redis-cluster'
+import type { RedisServer } from '../support/redis-server'
 import { MASTER, type SentinelFleet, startSentinels } from '../support/redis-sentinel'
-import { createFleet, DRIVERS } from '../support/replicas'
+import { createFleet, DRIVERS, TEST_OPTIONS } from '../support/replicas'
 
 const ENOUGH_MS = 20_000
 const minute = 60_000
@@ -109,6 +110,7 @@ describe('a failover under load', () => {
       const keys = Array.from({ length: 6 }, (_, index) => `failing-${index}`)
       const load = startFailoverLoad(replicas, keys, (tags) => tags.every((tag) => invalidated.has(tag)))
       await until(async () => load.acknowledged >= 10)
+      await sentinels.settled()
       const old = await sentinels.primary()
       if (kill) {
         await old?.stop()
@@ -120,6 +122,10 @@ describe('a failover under load', () => {
         const now = await sentinels.primary()
         return now !== undefined && now !== old
       })
+      // Both replicas left the old primary, which may live: commands and subscriptions.
+      const primary = await sentinels.primary()
+      await until(async () => (await connectionsTo(primary)) === 3)
+      if (!kill) expect(await connectionsTo(old)).toBe(0)
       const before = load.acknowledged
       await until(async () => load.acknowledged >= before + 10)
       await load.stop()
@@ -129,3 +135,9 @@ describe('a failover under load', () => {
     3 * minute,
   )
 })
+
+/** Of the replicas: two for commands, and one of the replica that subscribes. */
+async function connectionsTo(server: RedisServer | undefined): Promise<number> {
+  const list = String(await server?.command('CLIENT', 'LIST'))
+  return list.split(`name=${TEST_OPTIONS.keyPrefix}`).length - 1
+}

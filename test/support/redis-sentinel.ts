@@ -30,6 +30,8 @@ export interface SentinelFleet {
   readonly servers: readonly RedisServer[]
   /** The primary that the sentinels agree on; undefined while they do not. */
   primary(): Promise<RedisServer | undefined>
+  /** Waits until each of them knows a replica that can be promoted. */
+  settled(): Promise<void>
   /** Asks one of them. */
   ask(sentinel: number, ...args: [string, ...string[]]): Promise<Reply>
   stopSentinel(sentinel: number): Promise<void>
@@ -88,6 +90,18 @@ export async function startSentinels({
       const ports = new Set(named.map((address) => Number((address as string[])[1])))
       return ports.size === 1 ? servers.find(({ port }) => ports.has(port)) : undefined
     },
+    async settled() {
+      for (const { port } of living) {
+        await until(async () => {
+          const [replica] = (await authenticated(sentinelPassword, port, [
+            'SENTINEL',
+            'REPLICAS',
+            MASTER,
+          ])) as Reply[]
+          return fieldOf(replica, 'flags') === 'slave' && fieldOf(replica, 'master-link-status') === 'ok'
+        })
+      }
+    },
     async stopSentinel(index) {
       const sentinel = sentinels[index] as (typeof sentinels)[0]
       living.delete(sentinel)
@@ -95,6 +109,11 @@ export async function startSentinels({
     },
     stop,
   }
+}
+
+function fieldOf(reply: Reply | undefined, name: string): unknown {
+  const fields = reply as unknown[]
+  return fields[fields.indexOf(name) + 1]
 }
 
 async function startSentinel(
@@ -111,7 +130,7 @@ async function startSentinel(
       `dir ${directory}`,
       `sentinel monitor ${MASTER} ${HOST} ${primaryPort} 2`,
       `sentinel down-after-milliseconds ${MASTER} 2000`,
-      `sentinel failover-timeout ${MASTER} 10000`,
+      `sentinel failover-timeout ${MASTER} 3000`,
       ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER} ${password}`]),
       ...(sentinelPassword === undefined
         ? []

@@ -26,7 +26,7 @@ export interface RedisServer {
   readonly socketPath: string
   /** The private working directory; gone after `stop`. */
   readonly directory: string
-  /** Sends one command over its own connection, so that nothing here disturbs the client under test. */
+  /** Sends one command over its own connection, with the `--requirepass` of the server, so that nothing here disturbs the client under test. */
   command(...args: [string, ...Argument[]]): Promise<Reply>
   /** Calls per command since the start or the last `resetCommandStats`; subcommands as `client|setname`. */
   commandStats(): Promise<Record<string, number>>
@@ -57,7 +57,8 @@ export async function startRedis({ args = [], port }: StartRedisOptions = {}): P
       { stdio: ['ignore', 'pipe', 'pipe'] },
     )
     const output = await untilReady(child)
-    if (output === undefined) return handleOf(child, chosenPort, directory, socketPath)
+    const password = args.includes('--requirepass') ? args[args.indexOf('--requirepass') + 1] : undefined
+    if (output === undefined) return handleOf(child, chosenPort, directory, socketPath, password)
     await rm(directory, { recursive: true, force: true })
     // Somebody took the port between our look and the start.
     if (/Address already in use/i.test(output) && attempt < 10 && port === undefined) continue
@@ -65,12 +66,18 @@ export async function startRedis({ args = [], port }: StartRedisOptions = {}): P
   }
 }
 
-function handleOf(child: ChildProcess, port: number, directory: string, socketPath: string): RedisServer {
+function handleOf(
+  child: ChildProcess,
+  port: number,
+  directory: string,
+  socketPath: string,
+  password: string | undefined,
+): RedisServer {
   const pid = child.pid as number
   // Last resort when a test run dies; `stop` is the rule.
   const killAtExit = (): void => void child.kill('SIGKILL')
   process.once('exit', killAtExit)
-  const command: RedisServer['command'] = (...args) => rawCommand({ path: socketPath }, args)
+  const command: RedisServer['command'] = (...args) => rawCommand({ path: socketPath }, args, password)
   return {
     url: `redis://${HOST}:${port}`,
     port,
