@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { hashSlot, SLOT_COUNT } from '../../src/hash-slot'
-import { type Argument, type RedisServer, type Reply, startRedis } from './redis-server'
+import { type Argument, type RedisServer, type Reply, startServer } from './redis-server'
 
 export interface RedisCluster {
   /** The primaries it began with, as a list. */
@@ -75,7 +75,7 @@ async function startNode(nodeTimeoutMs: number): Promise<RedisServer> {
   ])
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startRedis({ args, port: await freePortPair() })
+      return await startServer({ args, port: await freePortPair() })
     } catch (error) {
       if (attempt === 10 || !/Address already in use|Failed listening/i.test(String(error))) throw error
     }

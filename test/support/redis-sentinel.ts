@@ -10,7 +10,7 @@ import {
   rawCommand,
   type RedisServer,
   type Reply,
-  startRedis,
+  startServer,
   untilReady,
 } from './redis-server'
 
@@ -52,9 +52,11 @@ export async function startSentinels({
   const authenticated = (secretOf: string | undefined, port: number, args: [string, ...string[]]) =>
     rawCommand({ host: HOST, port }, args, secretOf)
   try {
-    const primary = await startRedis({ args: [...secret, ...quick] })
+    const primary = await startServer({ args: [...secret, ...quick] })
     servers.push(primary)
-    servers.push(await startRedis({ args: [...secret, ...quick, '--replicaof', HOST, String(primary.port)] }))
+    servers.push(
+      await startServer({ args: [...secret, ...quick, '--replicaof', HOST, String(primary.port)] }),
+    )
     await until(async () =>
       String(await authenticated(password, primary.port, ['INFO', 'replication'])).includes('state=online'),
     )

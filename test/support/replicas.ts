@@ -4,6 +4,7 @@ import type { CreateClient } from '../../runtime/clients/client'
 import { createClient as createIoredis } from '../../runtime/clients/ioredis'
 import { createClient as createNodeRedis } from '../../runtime/clients/node-redis'
 import { createRuntime, type RuntimeTuning } from '../../runtime/create-runtime'
+import { ON_CLUSTER } from './redis-server'
 import type { UseCacheEntry } from '../../runtime/handlers/next-types'
 import { streamOf } from '../../runtime/handlers/use-cache-codec'
 import { CHANNEL_PREFIX, type TelemetryEvent, type TelemetryEvents } from '../../runtime/telemetry'
@@ -23,7 +24,8 @@ export const TEST_OPTIONS: ResolvedOptions = {
   // Most tests read without generating, for which others would wait; single-flight.test.ts turns it on.
   singleFlight: false,
   l1: { maxBytes: 64 * 1024 * 1024, maxEntryBytes: 4 * 1024 * 1024 },
-  timeouts: { connectMs: 2000, commandMs: 2000, requestBudgetMs: 4000 },
+  // A cluster is several servers on the same machine, each to be dialled.
+  timeouts: { connectMs: ON_CLUSTER ? 15_000 : 2000, commandMs: 2000, requestBudgetMs: 4000 },
   compression: { codec: 'none', thresholdBytes: 4096 },
   maxEntryBytes: 16 * 1024 * 1024,
   maxTtlSeconds: 30 * 24 * 3600,
