@@ -1,4 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ConnectionEvent } from '../../runtime/clients/client'
@@ -140,4 +142,24 @@ describe('a failover under load', () => {
 async function connectionsTo(server: RedisServer | undefined): Promise<number> {
   const list = String(await server?.command('CLIENT', 'LIST'))
   return list.split(`name=${TEST_OPTIONS.keyPrefix}`).length - 1
+}
+
+/** Answers as a sentinel does, and names whatever it is told to. */
+async function startLiar(port: number) {
+  let named = port
+  const liar = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => {
+      const text = chunk.toString()
+      const address = `*2\r\n$9\r\n127.0.0.1\r\n$${String(named).length}\r\n${named}\r\n`
+      for (const [word] of text.matchAll(/(?:AUTH|SETNAME|PING|get-master-addr-by-name)\r\n/g))
+        socket.write(word.startsWith('get') ? address : '+OK\r\n')
+    })
+  }).listen(0, '127.0.0.1')
+  await once(liar, 'listening')
+  return {
+    url: `redis://127.0.0.1:${(liar.address() as AddressInfo).port}`,
+    namePort: (other: number) => void (named = other),
+    close: () => liar.close(),
+  }
 }
