@@ -30,7 +30,7 @@ export interface SentinelFleet {
   readonly servers: readonly RedisServer[]
   /** The primary that the sentinels agree on; undefined while they do not. */
   primary(): Promise<RedisServer | undefined>
-  /** Waits until each of them knows a replica that can be promoted. */
+  /** Waits until each of them knows of a replica that can be promoted. */
   settled(): Promise<void>
   /** Asks one of them. */
   ask(sentinel: number, ...args: [string, ...string[]]): Promise<Reply>
@@ -38,7 +38,7 @@ export interface SentinelFleet {
   stop(): Promise<void>
 }
 
-/** A primary, a replica and three sentinels, two of which have to agree. */
+/** A primary, two replicas and three sentinels, two of which have to agree. */
 export async function startSentinels({
   password,
   sentinelPassword,
@@ -51,15 +51,16 @@ export async function startSentinels({
     void (await Promise.all([...sentinels, ...servers].map((process) => process.stop())))
   const authenticated = (secretOf: string | undefined, port: number, args: [string, ...string[]]) =>
     rawCommand({ host: HOST, port }, args, secretOf)
+  const replicasOnline = async (port: number): Promise<number> => {
+    const info = String(await authenticated(password, port, ['INFO', 'replication']))
+    return info.split('state=online').length - 1
+  }
   try {
     const primary = await startServer({ args: [...secret, ...quick] })
     servers.push(primary)
-    servers.push(
-      await startServer({ args: [...secret, ...quick, '--replicaof', HOST, String(primary.port)] }),
-    )
-    await until(async () =>
-      String(await authenticated(password, primary.port, ['INFO', 'replication'])).includes('state=online'),
-    )
+    const following = [...secret, ...quick, '--replicaof', HOST, String(primary.port)]
+    for (let count = 0; count < 2; count++) servers.push(await startServer({ args: following }))
+    await until(async () => (await replicasOnline(primary.port)) === 2)
     for (let count = 0; count < 3; count++)
       sentinels.push(await startSentinel(primary.port, password, sentinelPassword))
     // Each has to know the replica and the other two, or none of them can lead a failover.
@@ -95,12 +96,11 @@ export async function startSentinels({
     async settled() {
       for (const { port } of living) {
         await until(async () => {
-          const [replica] = (await authenticated(sentinelPassword, port, [
-            'SENTINEL',
-            'REPLICAS',
-            MASTER,
-          ])) as Reply[]
-          return fieldOf(replica, 'flags') === 'slave' && fieldOf(replica, 'master-link-status') === 'ok'
+          const args: [string, ...string[]] = ['SENTINEL', 'REPLICAS', MASTER]
+          const replicas = (await authenticated(sentinelPassword, port, args)) as Reply[]
+          return replicas.some((replica) => {
+            return fieldOf(replica, 'flags') === 'slave' && fieldOf(replica, 'master-link-status') === 'ok'
+          })
         })
       }
     },
