@@ -63,15 +63,11 @@ export async function startSentinels({
     await until(async () => (await replicasOnline(primary.port)) === 2)
     for (let count = 0; count < 3; count++)
       sentinels.push(await startSentinel(primary.port, password, sentinelPassword))
-    // Each has to know the replica and the other two, or none of them can lead a failover.
+    // Each has to know both replicas and the other two, or none of them can lead a failover.
     for (const { port } of sentinels) {
       await until(async () => {
         const state = await authenticated(sentinelPassword, port, ['SENTINEL', 'MASTER', MASTER])
-        const fields = state as string[]
-        const field = (name: string) => fields[fields.indexOf(name) + 1]
-        return (
-          field('num-slaves') === '1' && field('num-other-sentinels') === '2' && field('flags') === 'master'
-        )
+        return ['num-slaves', 'num-other-sentinels'].every((name) => fieldOf(state, name) === '2')
       })
     }
   } catch (error) {
