@@ -1,13 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ConnectionEvent } from '../../runtime/clients/client'
 import { CHANNEL_PREFIX } from '../../runtime/telemetry'
 import { startFailoverLoad } from '../support/failover-load'
 import { until } from '../support/redis-cluster'
-import type { RedisServer } from '../support/redis-server'
+import { type RedisServer, startServer } from '../support/redis-server'
 import { MASTER, type SentinelFleet, startSentinels } from '../support/redis-sentinel'
 import { createFleet, DRIVERS, TEST_OPTIONS } from '../support/replicas'
 
@@ -86,6 +86,29 @@ describe.each(Object.entries(DRIVERS))('sentinels over %s', (_driver, createClie
     await client.waitUntilReady(ENOUGH_MS)
   })
 
+  it('leaves a primary that still takes commands as soon as another one is announced', async () => {
+    const [old, other] = await Promise.all([startServer(), startServer()])
+    const liar = await startLiar(old.port)
+    cleanups.push(() => Promise.all([liar.close(), old.stop(), other.stop()]))
+    const { client } = open(`${liar.url}?master=${MASTER}`)
+    const states: boolean[] = []
+    client.subscribe(
+      'channel',
+      () => {},
+      (live) => states.push(live),
+    )
+    await vi.waitFor(() => expect([client.ready, ...states]).toEqual([true, true]), { timeout: ENOUGH_MS })
+    // Whoever asks is still told the old one.
+    liar.announce(`${MASTER} 127.0.0.1 ${old.port} 127.0.0.1 ${other.port}`)
+    const listeners = async (server: RedisServer) =>
+      String(await server.command('CLIENT', 'LIST')).split('name=sentinel-test').length - 1
+    await vi.waitFor(async () => expect(await listeners(other)).toBe(2), { timeout: ENOUGH_MS })
+    await vi.waitFor(async () => expect(await listeners(old)).toBe(0), { timeout: ENOUGH_MS })
+    expect(String(await old.command('ROLE'))).toContain('master')
+    await client.send([{ key: 'a', args: ['SET', 'a', 'b'] }])
+    expect(await other.command('GET', 'a')).toBe('b')
+  })
+
   it.each([
     [
       'the password of the sentinels',
@@ -138,10 +161,10 @@ describe('a failover under load', () => {
         const now = await sentinels.primary()
         return now !== undefined && now !== old
       })
-      // Both replicas left the old primary, which may live: commands and subscriptions.
+      // Both replicas left the old primary: commands and subscriptions.
       const primary = await sentinels.primary()
       await until(async () => (await connectionsTo(primary)) === 3)
-      if (!kill) expect(await connectionsTo(old)).toBe(0)
+      if (!kill) await until(async () => (await connectionsTo(old)) === 0)
       const before = load.acknowledged
       await until(async () => load.acknowledged >= before + 10)
       await load.stop()
@@ -158,22 +181,40 @@ async function connectionsTo(server: RedisServer | undefined): Promise<number> {
   return list.split(`name=${TEST_OPTIONS.keyPrefix}`).length - 1
 }
 
-/** Answers as a sentinel does, and names whatever it is told to. */
+/** Answers as a sentinel does, and names and announces whatever it is told to. */
 async function startLiar(port: number) {
   let named = port
+  let announced: string | undefined
+  const listening = new Set<Socket>()
+  const bulk = (...texts: string[]) =>
+    `*${texts.length}\r\n${texts.map((text) => `$${text.length}\r\n${text}\r\n`).join('')}`
+  const tell = (socket: Socket): void => {
+    if (announced !== undefined) socket.write(bulk('message', '+switch-master', announced))
+  }
   const liar = createServer((socket) => {
     socket.on('error', () => {})
+    socket.on('close', () => listening.delete(socket))
     socket.on('data', (chunk) => {
-      const text = chunk.toString()
-      const address = `*2\r\n$9\r\n127.0.0.1\r\n$${String(named).length}\r\n${named}\r\n`
-      for (const [word] of text.matchAll(/(?:AUTH|SETNAME|PING|get-master-addr-by-name)\r\n/g))
-        socket.write(word.startsWith('get') ? address : '+OK\r\n')
+      for (const [word] of chunk.toString().matchAll(/(?:AUTH|SETNAME|PING|by-name|SUBSCRIBE)\r\n/gi)) {
+        const name = word.trim().toLowerCase()
+        if (name === 'by-name') socket.write(bulk('127.0.0.1', String(named)))
+        else if (name === 'ping' && listening.has(socket)) socket.write(bulk('pong', ''))
+        else if (name === 'subscribe') {
+          socket.write('*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n')
+          listening.add(socket)
+          tell(socket)
+        } else socket.write('+OK\r\n')
+      }
     })
   }).listen(0, '127.0.0.1')
   await once(liar, 'listening')
   return {
     url: `redis://127.0.0.1:${(liar.address() as AddressInfo).port}`,
     namePort: (other: number) => void (named = other),
-    close: () => liar.close(),
+    announce(what: string) {
+      announced = what
+      for (const socket of listening) tell(socket)
+    },
+    close: () => void liar.close(),
   }
 }
