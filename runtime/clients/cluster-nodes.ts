@@ -107,8 +107,6 @@ export function openClusterNodes(
 }
 
 export function shuffled<T>(list: readonly T[]): T[] {
-  return list
-    .map((item) => ({ item, order: Math.random() }))
-    .toSorted((a, b) => a.order - b.order)
-    .map(({ item }) => item)
+  const items = list.map((item) => ({ item, order: Math.random() }))
+  return items.sort((a, b) => a.order - b.order).map(({ item }) => item)
 }

@@ -48,9 +48,8 @@ export function createClusterClient(
 
   const map = createClusterMap({
     sources: () => {
-      const ready = nodes
-        .ready()
-        .toSorted((a, b) => Number(a.address === suspect) - Number(b.address === suspect))
+      const ready = nodes.ready()
+      ready.sort((a, b) => Number(a.address === suspect) - Number(b.address === suspect))
       return [...ready.map((node) => [sourceOf(node)]), shuffled(seeds).map(seedSource)]
     },
     isSettled: (owners) => [...owners].every((address) => nodes.get(address).connection.ready),

@@ -40,7 +40,8 @@ export function throughSentinels(
     // All of them, and the dial that follows, fit into the time of one dial.
     const patienceMs = settings.connectMs / (sentinels.length + 1)
     const reasons: string[] = []
-    for (const sentinel of [...order]) {
+    // Of what stood there when it began: it is put in order meanwhile.
+    for (const sentinel of order.slice()) {
       const name = addressOf(sentinel)
       try {
         const address = await askSentinel(sentinel, patienceMs)

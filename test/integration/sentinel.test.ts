@@ -89,7 +89,7 @@ describe.each(Object.entries(DRIVERS))('sentinels over %s', (_driver, createClie
   it('leaves a primary that still takes commands as soon as another one is announced', async () => {
     const [old, other] = await Promise.all([startServer(), startServer()])
     const liar = await startLiar(old.port)
-    cleanups.push(() => Promise.all([liar.close(), old.stop(), other.stop()]))
+    cleanups.push(() => liar.close(), old.stop, other.stop)
     const { client } = open(`${liar.url}?master=${MASTER}`)
     const states: boolean[] = []
     client.subscribe(
