@@ -15,11 +15,13 @@ import {
 } from '../../src/units'
 import type { Logger } from '../logger'
 import type { Emit, SkipReason } from '../telemetry'
+import { within } from '../within'
 import type { BuildTier, LoadPrerendered } from './build-tier'
 import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
 import type { Ingredients } from './ingredients'
 import type { Invalidator } from './invalidator'
 import type { LocalEntries } from './local-entries'
+import type { RequestBudget, RequestBudgets } from './request-budget'
 import type { SingleFlight, Watch } from './single-flight'
 
 /**
@@ -36,6 +38,8 @@ export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
   readonly dedupedByNext?: boolean
   /** When the reader generates. One that does not must not hold off, or wait for, those who do. */
   readonly generates?: 'always' | 'whenMissing' | 'whenOld'
+  /** Identifies the request on whose behalf this is read; undefined: not known. */
+  readonly request?: object | undefined
 }
 
 export interface CacheRead extends JudgedRead {
@@ -54,6 +58,8 @@ export interface CacheOptions {
   readonly flight: SingleFlight | undefined
   /** Undefined: the build left nothing that could be judged. */
   readonly build?: BuildTier | undefined
+  /** What the reads of a request may wait for the store. */
+  readonly budgets: RequestBudgets
   /** What generations of this process may be made of. */
   readonly ingredients: Ingredients
   readonly emit: Emit
@@ -79,11 +85,12 @@ export class Cache {
   async read(scope: EntryScope, cacheKey: string, options: CacheReadOptions = {}): Promise<CacheRead> {
     const startedAt = localNow()
     const key = this.parts.names.entry(scope, cacheKey)
+    const budget = this.parts.budgets.of(options.request)
     let read: CacheRead = NO_ANSWER
     try {
-      read = await this.judgedRead(key, options)
+      read = await this.judgedRead(key, options, budget)
       if (this.parts.flight !== undefined && wantsGeneration(read) && isGenerator(read, options)) {
-        read = await this.coordinate(this.parts.flight, key, read, options)
+        read = await this.coordinate(this.parts.flight, key, read, options, budget)
       }
     } catch (error) {
       this.unavailable('A read', error)
@@ -95,19 +102,37 @@ export class Cache {
     return read
   }
 
-  private async judgedRead(key: string, options: CacheReadOptions): Promise<JudgedRead> {
-    const { invalidator, reader, build } = this.parts
+  private async judgedRead(
+    key: string,
+    options: CacheReadOptions,
+    budget: RequestBudget,
+  ): Promise<JudgedRead> {
+    const { invalidator, reader } = this.parts
     if (invalidator.behind) {
-      await invalidator.flush()
+      await budget.spend(({ leftMs }) => within(invalidator.flush(), leftMs))
       // What this process promised to invalidate is not in the store yet: it has nothing to say.
       if (invalidator.behind) return NO_ANSWER
     }
+    try {
+      return await this.readTiers(key, options, budget)
+    } catch (error) {
+      // Not asked in advance: an invalidation may have been put aside while the store did not answer.
+      const read = invalidator.behind ? undefined : reader.readWithinGrace(key, options)
+      if (read === undefined) throw error
+      return read
+    }
+  }
+
+  private async readTiers(
+    key: string,
+    options: CacheReadOptions,
+    budget: RequestBudget,
+  ): Promise<JudgedRead> {
+    const { reader, build } = this.parts
     const { prerendered } = options
-    if (build === undefined || prerendered === undefined) return reader.read(key, options)
-    const read = await reader.read(key, {
-      ...options,
-      insteadOfNone: (clock) => build.find(key, prerendered, clock),
-    })
+    if (build === undefined || prerendered === undefined) return reader.read(key, options, budget)
+    const insteadOfNone = (clock: Clock) => build.find(key, prerendered, clock)
+    const read = await reader.read(key, { ...options, insteadOfNone }, budget)
     build.learn(key, read)
     if (read.tier === 'build' && read.entry !== undefined && !wantsGeneration(read))
       void this.storePrerendered(build, key, read.entry)
@@ -131,6 +156,7 @@ export class Cache {
     key: string,
     first: JudgedRead,
     options: CacheReadOptions,
+    budget: RequestBudget,
   ): Promise<CacheRead> {
     const { follower = 'masked', dedupedByNext = false } = options
     if (first.clock === undefined) return first
@@ -140,7 +166,7 @@ export class Cache {
       const write = this.writes.get(key)
       if (write === undefined) return first
       await write
-      return this.judgedRead(key, options)
+      return this.judgedRead(key, options, budget)
     }
     const startedAt = localNow()
     const deadline = startedAt + flight.waitMs
@@ -148,14 +174,15 @@ export class Cache {
     try {
       let read = first
       for (;;) {
-        const claim = await flight.claim(key, read.stamp)
+        const { stamp } = read
+        const claim = await budget.spend((patience) => flight.claim(key, stamp, patience))
         if (claim.role === 'leader' || claim.role === 'free') {
           if (read !== first) this.waited(key, 'led', startedAt)
           return read
         }
         const leftMs = deadline - localNow()
         if (claim.role === 'changed' && leftMs > 0) {
-          read = await this.judgedRead(key, options)
+          read = await this.judgedRead(key, options, budget)
           if (!wantsGeneration(read)) return read
           continue
         }
@@ -174,7 +201,7 @@ export class Cache {
           continue
         }
         await watch.woken(Math.min(leftMs, Math.max(claim.livesMs, 1) + 5))
-        read = await this.judgedRead(key, options)
+        read = await this.judgedRead(key, options, budget)
         if (!wantsGeneration(read)) {
           this.waited(key, 'served', startedAt)
           return read

@@ -62,6 +62,8 @@ export function createCacheHandlerClass(
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
         prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
+        // The handler of images lives as long as the server.
+        request: scope === 'image' ? undefined : this.context._requestHeaders,
       }
       const read = await outsideRender(() => cache.read(scope, cacheKey, options))
       const { entry, verdict, clock, maskSeconds } = read
