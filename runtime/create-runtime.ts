@@ -102,7 +102,8 @@ export function createRuntime(
     emit('circuit', change)
     const { state, reason, refused, ms } = change
     if (state === 'open') log('Redis is not asked until it answers again', reason)
-    else log('Redis answers again', `after ${Math.ceil(ms / 1000)} s, in which ${refused} commands were refused`)
+    else
+      log('Redis answers again', `after ${Math.ceil(ms / 1000)} s, in which ${refused} commands were refused`)
   }
 
   function cacheOfThisProcess(): Cache {

@@ -6,7 +6,8 @@ export async function within<T>(promise: Promise<T>, timeoutMs: Milliseconds | u
   if (timeoutMs === undefined) return promise
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_resolve, reject) => {
-    const late = (): void => reject(new DistributedCacheError('TIMEOUT', `Redis took longer than ${timeoutMs} ms.`))
+    const late = (): void =>
+      reject(new DistributedCacheError('TIMEOUT', `Redis took longer than ${timeoutMs} ms.`))
     timer = setTimeout(late, timeoutMs)
   })
   try {

@@ -131,8 +131,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     if (!client.ready) {
       // Only while the process starts: later a missing connection fails fast.
       const remainingMs = waitForConnectionUntil - localNow()
-      if (remainingMs > 0)
-        await client.waitUntilReady(Math.min(remainingMs, patience?.leftMs ?? remainingMs))
+      if (remainingMs > 0) await client.waitUntilReady(Math.min(remainingMs, patience?.leftMs ?? remainingMs))
     }
     await within(attendOnce(), patience?.leftMs)
   }
@@ -187,11 +186,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         key,
         args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''],
       }
-      const [replies, view] = await readView(
-        tags,
-        [stamp === undefined ? get : conditional],
-        patience,
-      )
+      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional], patience)
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
         const reply = await run(readEntryScript, [key], [stamp ?? ''], patience)
         const [, after] = await readView(tags, [], patience)
