@@ -129,9 +129,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   async function connected(patience?: Patience): Promise<void> {
     if (attended) return
     if (!client.ready) {
-      // Only while the process starts: later a missing connection fails fast.
-      const remainingMs = waitForConnectionUntil - localNow()
-      if (remainingMs > 0) await client.waitUntilReady(Math.min(remainingMs, patience?.leftMs ?? remainingMs))
+      // Only while the process starts: later a missing connection fails fast, before anything is composed in vain.
+      const remainingMs = Math.min(waitForConnectionUntil - localNow(), patience?.leftMs ?? Infinity)
+      if (remainingMs > 0) await client.waitUntilReady(remainingMs)
+      else await client.send([])
     }
     await within(attendOnce(), patience?.leftMs)
   }
