@@ -26,7 +26,9 @@ import { createLocalStore } from './memory/local-store'
 import { createMemoryStore } from './memory/memory-store'
 import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
+import { END_DEADLINE_MS, type Endable } from './process-end'
 import { createEmit } from './telemetry'
+import { within } from './within'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */
 const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
@@ -40,7 +42,7 @@ export type RuntimeTuning = Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGra
 export function createRuntime(
   config: RuntimeConfig,
   tuning: RuntimeTuning = {},
-): Runtime & InvalidationForwarder {
+): Runtime & InvalidationForwarder & Endable {
   const emit = createEmit(config.debug)
   const log = createLogger()
   const names = createKeyNames(config.options.keyPrefix, config.namespace)
@@ -106,6 +108,10 @@ export function createRuntime(
       log('Redis answers again', `after ${Math.ceil(ms / 1000)} s, in which ${refused} commands were refused`)
   }
 
+  async function releaseLeases(): Promise<void> {
+    await flight?.release()
+  }
+
   function cacheOfThisProcess(): Cache {
     const own = createLocalStore(store, config.options.l1)
     const nothing = new LocalEntries({ maxBytes: 0, maxEntryBytes: 0 })
@@ -124,9 +130,11 @@ export function createRuntime(
     CacheHandler: createCacheHandlerClass(cache, new BuildOutput()),
     useCacheHandlers: { default: localHandler, remote: sharedHandler },
     invalidate: (tags, durations) => cache.invalidate(tags, windowSecondsOf(durations)),
+    releaseLeases,
+    flushLog: log.flush,
     async close() {
+      await within(cache.drained().then(releaseLeases), END_DEADLINE_MS).catch(() => {})
       budgets.close()
-      flight?.close()
       await bus?.close()
       await store.close()
     },

@@ -225,6 +225,11 @@ export class Cache {
     if (this.writes.get(key) === write) this.writes.delete(key)
   }
 
+  /** Resolves when no write is on its way. */
+  async drained(): Promise<void> {
+    while (this.writes.size > 0) await Promise.allSettled(this.writes.values())
+  }
+
   private async store(scope: EntryScope, cacheKey: string, key: string, entry: NewEntry): Promise<void> {
     const startedAt = localNow()
     const { store, options, reader, local, flight, build, emit } = this.parts

@@ -158,12 +158,15 @@ export class SingleFlight {
     }
   }
 
-  close(): void {
+  /** Gives up every lease: others need not wait for this process. Sent before this returns; never rejects. */
+  async release(): Promise<void> {
     clearInterval(this.renewal)
-    for (const [key, { token }] of this.leases) {
-      this.options.store.releaseLease(key, token, 0).catch(() => {})
-    }
+    this.renewal = undefined
+    const released = [...this.leases].map(([key, { token }]) =>
+      this.options.store.releaseLease(key, token, 0),
+    )
     this.leases.clear()
+    await Promise.allSettled(released)
   }
 }
 
