@@ -36,7 +36,9 @@ const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
 const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
 
 /** For tests, which count commands or do not wait for seconds. */
-export type RuntimeTuning = Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'>
+export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'> {
+  readonly endDeadlineMs?: Milliseconds
+}
 
 /** Puts the parts together; what belongs to whom is design section 6. */
 export function createRuntime(
@@ -133,7 +135,8 @@ export function createRuntime(
     releaseLeases,
     flushLog: log.flush,
     async close() {
-      await within(cache.drained().then(releaseLeases), END_DEADLINE_MS).catch(() => {})
+      const deadlineMs = tuning.endDeadlineMs ?? END_DEADLINE_MS
+      await within(cache.drained().then(releaseLeases), deadlineMs).catch(() => {})
       budgets.close()
       await bus?.close()
       await store.close()

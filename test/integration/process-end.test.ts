@@ -39,9 +39,10 @@ interface Server {
   readonly ended: Promise<[code: number | null, signal: string | null]>
 }
 
-async function start(driver: Driver, handlers: Handlers): Promise<Server> {
+/** Without a deadline of its own: exactly what the entries get. */
+async function start(driver: Driver, handlers: Handlers, endDeadlineMs?: number): Promise<Server> {
   const options = { ...TEST_OPTIONS, driver, singleFlight: SINGLE_FLIGHT }
-  const settings = { dist: join(ROOT, 'dist'), url: redis.url, driver, options, handlers }
+  const settings = { dist: join(ROOT, 'dist'), url: redis.url, driver, options, handlers, endDeadlineMs }
   const child = fork(join(ROOT, 'test/support/ending-process.mjs'), [JSON.stringify(settings)])
   children.add(child)
   const messages: unknown[] = []
@@ -71,7 +72,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the end of a process over %s', 
   }
 
   it('nobody listens to the signal: what is being written arrives, then the signal has its effect', async () => {
-    const server = await start(driver, 'none')
+    const server = await start(driver, 'none', 20_000)
     server.tell('claim', 'never written')
     await server.said('claim done')
     expect(await redis.command('EXISTS', leaseOf('never written'))).toBe(1)

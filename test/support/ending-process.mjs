@@ -4,9 +4,11 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { join } from 'node:path'
 
-const { dist, url, driver, options, handlers } = JSON.parse(process.argv[2])
+const { dist, url, driver, options, handlers, endDeadlineMs } = JSON.parse(process.argv[2])
 const require = createRequire(import.meta.url)
 const { getRuntime } = require(join(dist, 'runtime/index.js'))
+const { createRuntime } = require(join(dist, 'runtime/create-runtime.js'))
+const { endWithProcess } = require(join(dist, 'runtime/process-end.js'))
 const { createClient } = require(
   join(dist, `runtime/clients/${driver === 'redis' ? 'node-redis' : 'ioredis'}.js`),
 )
@@ -29,14 +31,16 @@ function createGatedClient(settings) {
   return client
 }
 
-const runtime = getRuntime({
+const config = {
   options,
   backend: 'redis',
   url,
   namespace: 'build-1',
   debug: false,
   createClient: createGatedClient,
-})
+}
+const runtime = endDeadlineMs === undefined ? getRuntime(config) : createRuntime(config, { endDeadlineMs })
+if (endDeadlineMs !== undefined) endWithProcess(runtime)
 const cache = runtime.useCacheHandlers.default
 const entryOf = (content) => ({
   value: new Response(content).body,
