@@ -108,6 +108,8 @@ it('a reply that is ahead of the bus ends it, and so does what may have been mis
   expect(found()).toBeDefined()
   setLive(true)
   expect(found()).toBeUndefined()
+  // A new subscription is not proven by what was heard on the old one.
+  expect(bus.proven).toBe(false)
   heartbeat()
   setLive(false)
   expect(found()).toBeUndefined()

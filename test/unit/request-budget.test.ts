@@ -49,6 +49,12 @@ it('reads that wait at the same time are charged once', async () => {
   await vi.advanceTimersByTimeAsync(140)
   await Promise.all(waiting)
   expectLeft(request, 860)
+  const first = budgets.of(request).spend(wait(200))
+  await vi.advanceTimersByTimeAsync(150)
+  const second = budgets.of(request).spend(wait(100))
+  await vi.advanceTimersByTimeAsync(100)
+  await Promise.all([first, second])
+  expectLeft(request, 610)
 })
 
 it('what is left shrinks while something is under way', async () => {
