@@ -94,9 +94,11 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the end of a process over %s', 
     await expect.poll(() => redis.command('EXISTS', leaseOf('k')), { timeout: 10_000 }).toBe(1)
     server.child.kill('SIGTERM')
     server.tell('openGate')
+    await expect.poll(() => read('k'), { timeout: 10_000 }).toBe('content of k')
+    server.tell('goOn')
     await answered
     expect(await server.ended).toEqual([143, null])
-    expect(await read('k')).toBe('content of k')
+    expect(await read('k later')).toBe('content of k later')
     expect(await read('warm')).toBe('content of warm')
   })
 

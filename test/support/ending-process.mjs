@@ -17,6 +17,9 @@ const { createClient } = require(
 let openGate = () => {}
 const gate = new Promise((resolve) => (openGate = resolve))
 let isGated = false
+/** Requests go on after their first entry. */
+let goOn = () => {}
+const late = new Promise((resolve) => (goOn = resolve))
 const isWrite = ([{ args }]) => args[0] === 'EVALSHA' && args[2] === '2' && Buffer.isBuffer(args[5])
 function createGatedClient(settings) {
   const client = createClient(settings)
@@ -56,7 +59,11 @@ async function generate(key) {
 }
 
 const server = createServer((request, response) => {
-  generate(request.url.slice(1)).then(() => response.end('done'))
+  const key = request.url.slice(1)
+  generate(key)
+    .then(() => late)
+    .then(() => generate(`${key} later`))
+    .then(() => response.end('done'))
 })
 server.listen(0, '127.0.0.1')
 await once(server, 'listening')
@@ -83,6 +90,7 @@ const commands = {
     await generate(key)
   },
   openGate: () => openGate(),
+  goOn: () => goOn(),
   /** The signal comes while the write waits, which goes on after it. */
   async endWhileWriting(key) {
     isGated = true
