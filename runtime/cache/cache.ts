@@ -16,36 +16,14 @@ import {
 import type { Logger } from '../logger'
 import type { Emit, SkipReason } from '../telemetry'
 import { within } from '../within'
-import type { BuildTier, LoadPrerendered } from './build-tier'
-import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
+import type { BuildTier } from './build-tier'
+import { type CacheRead, type CacheReadOptions, isGenerator, wantsGeneration } from './cache-read'
+import { type EntryReader, type JudgedRead, NO_ANSWER } from './entry-reader'
 import type { Ingredients } from './ingredients'
 import type { Invalidator } from './invalidator'
 import type { LocalEntries } from './local-entries'
 import type { RequestBudget, RequestBudgets } from './request-budget'
 import type { SingleFlight, Watch } from './single-flight'
-
-/**
- * What a reader gets of an old entry that another replica refreshes. Masked: fresh, for a moment. As it is: the true
- * verdict, so that it refreshes, too. Waits: for the new one, because it would store the old one as a part of its own.
- */
-export type Follower = 'masked' | 'as-it-is' | 'waits'
-
-export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
-  /** What the build prerendered under this key. */
-  readonly prerendered?: LoadPrerendered | undefined
-  readonly follower?: Follower
-  /** Whether Next itself lets concurrent generations of one key in one process share one. */
-  readonly dedupedByNext?: boolean
-  /** When the reader generates. One that does not must not hold off, or wait for, those who do. */
-  readonly generates?: 'always' | 'whenMissing' | 'whenOld'
-  /** Identifies the request on whose behalf this is read; undefined: not known. */
-  readonly request?: object | undefined
-}
-
-export interface CacheRead extends JudgedRead {
-  /** Serve the entry as fresh, with this much life left: somebody else refreshes it. */
-  readonly maskSeconds?: Seconds
-}
 
 export interface CacheOptions {
   readonly store: Store
@@ -298,16 +276,4 @@ export class Cache {
     this.parts.emit('unavailable', { what, message })
     this.parts.log(`${what} found no answer from Redis; this replica renders by itself`, message)
   }
-}
-
-/** Missing, stale by a tag, or old: somebody should generate it. */
-function wantsGeneration({ entry, verdict, age }: JudgedRead): boolean {
-  return entry === undefined || verdict !== 'fresh' || age !== 'fresh'
-}
-
-/** Whether this reader is the one to generate what it found missing, or old. */
-function isGenerator({ entry, age }: JudgedRead, { generates = 'always' }: CacheReadOptions): boolean {
-  if (generates === 'always') return true
-  const isMissing = entry === undefined || age === 'expired'
-  return isMissing === (generates === 'whenMissing')
 }

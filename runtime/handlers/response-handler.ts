@@ -4,7 +4,8 @@ import type { EntryScope } from '../../src/key-names'
 import { localNow } from '../../src/server-time'
 import type { Clock, LocalMillis, Seconds } from '../../src/units'
 import type { Prerendered } from '../cache/build-tier'
-import type { Cache, CacheReadOptions } from '../cache/cache'
+import type { Cache } from '../cache/cache'
+import type { CacheReadOptions } from '../cache/cache-read'
 import type {
   CacheControl,
   CacheHandler,

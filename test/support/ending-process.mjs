@@ -64,6 +64,7 @@ const server = createServer((request, response) => {
     .then(() => late)
     .then(() => generate(`${key} later`))
     .then(() => response.end('done'))
+    .catch((error) => response.destroy(error))
 })
 server.listen(0, '127.0.0.1')
 await once(server, 'listening')
