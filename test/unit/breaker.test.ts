@@ -71,6 +71,8 @@ beforeEach(() => {
 })
 afterEach(async () => {
   await breaker.close()
+  // What was under way has its own timeout; nothing comes after it.
+  await vi.advanceTimersByTimeAsync(COMMAND_MS)
   expect(vi.getTimerCount()).toBe(0)
   vi.restoreAllMocks()
   vi.useRealTimers()
