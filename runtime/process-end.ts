@@ -29,7 +29,10 @@ export function endWithProcess(runtime: Endable, host: NodeJS.Process = process)
     }
     // A second signal then has its usual effect.
     host.off(signal, onSignal)
-    const end = (): void => void host.kill(host.pid, signal)
+    const end = (): void => {
+      runtime.flushLog()
+      host.kill(host.pid, signal)
+    }
     runtime.close().then(end, end)
   }
   const onExit = (): void => {
