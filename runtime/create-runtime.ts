@@ -15,7 +15,8 @@ import { LocalEntries } from './cache/local-entries'
 import { SingleFlight } from './cache/single-flight'
 import { RequestBudgets } from './cache/request-budget'
 import { LocalTagView } from './cache/tag-view'
-import { CircuitBreaker, type CircuitChange } from './clients/breaker'
+import { withBreaker } from './clients/breaker'
+import type { CircuitChange } from './clients/circuit'
 import type { RedisClient } from './clients/client'
 import { createCacheHandlerClass } from './handlers/response-handler'
 import { windowSecondsOf } from './handlers/tag-durations'
@@ -167,7 +168,7 @@ function openClient(
   }
   const { connectMs, commandMs } = options.timeouts
   const client = createClient({ url, connectMs, commandMs, clientName: options.keyPrefix })
-  return new CircuitBreaker(client, { commandMs, onChange })
+  return withBreaker(client, { commandMs, onChange })
 }
 
 function openRedisStore(

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { CircuitBreaker, type CircuitChange } from '../../runtime/clients/breaker'
+import { withBreaker } from '../../runtime/clients/breaker'
+import type { CircuitChange } from '../../runtime/clients/circuit'
 import type { ConnectionEvent, RedisClient, RedisCommand, RedisReply } from '../../runtime/clients/client'
 import { DistributedCacheError } from '../../src/errors'
 
@@ -13,7 +14,7 @@ let sent: string[]
 let answer: (name: string) => RedisReply | 'nothing'
 let events: ConnectionEvent[]
 let changes: CircuitChange[]
-let breaker: CircuitBreaker
+let breaker: RedisClient
 
 const inner: RedisClient = {
   get ready() {
@@ -66,7 +67,7 @@ beforeEach(() => {
   events = []
   changes = []
   answer = () => Buffer.from('OK')
-  breaker = new CircuitBreaker(inner, { commandMs: COMMAND_MS, onChange: (change) => changes.push(change) })
+  breaker = withBreaker(inner, { commandMs: COMMAND_MS, onChange: (change) => changes.push(change) })
   breaker.onEvent((event) => events.push(event))
 })
 afterEach(async () => {
@@ -256,7 +257,7 @@ it('what the breaker of one node refuses does not open that of a whole client', 
     send: (commands, timeoutMs) => breaker.send(commands, timeoutMs),
     onEvent: () => () => {},
   }
-  const outer = new CircuitBreaker(whole, { commandMs: COMMAND_MS })
+  const outer = withBreaker(whole, { commandMs: COMMAND_MS })
   connect()
   await hang()
   for (let i = 0; i < 10; i++) expect(await outcome(outer.send(GET))).toBe('CLIENT')
