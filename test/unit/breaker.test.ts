@@ -182,6 +182,19 @@ describe('open', () => {
     expect(sent.filter((name) => name === 'PING').length).toBeLessThan(50)
   })
 
+  it('the next outage is probed as soon as the first one', async () => {
+    connect()
+    await hang()
+    await vi.advanceTimersByTimeAsync(30_000)
+    answer = () => null
+    await vi.advanceTimersByTimeAsync(3_000)
+    await ask()
+    await hang()
+    sent = []
+    await vi.advanceTimersByTimeAsync(50)
+    expect(sent).toEqual(['PING'])
+  })
+
   it('a server that is loading or busy is not back', async () => {
     connect()
     await hang()
