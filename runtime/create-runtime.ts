@@ -13,7 +13,10 @@ import { Ingredients } from './cache/ingredients'
 import { Invalidator } from './cache/invalidator'
 import { LocalEntries } from './cache/local-entries'
 import { SingleFlight } from './cache/single-flight'
+import { RequestBudgets } from './cache/request-budget'
 import { LocalTagView } from './cache/tag-view'
+import { withBreaker } from './clients/breaker'
+import type { CircuitChange } from './clients/circuit'
 import type { RedisClient } from './clients/client'
 import { createCacheHandlerClass } from './handlers/response-handler'
 import { windowSecondsOf } from './handlers/tag-durations'
@@ -24,7 +27,9 @@ import { createLocalStore } from './memory/local-store'
 import { createMemoryStore } from './memory/memory-store'
 import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
+import { END_DEADLINE_MS, type Endable } from './process-end'
 import { createEmit } from './telemetry'
+import { within } from './within'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */
 const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
@@ -32,28 +37,26 @@ const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
 const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
 
 /** For tests, which count commands or do not wait for seconds. */
-export type RuntimeTuning = Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'>
+export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'> {
+  readonly endDeadlineMs?: Milliseconds
+}
 
 /** Puts the parts together; what belongs to whom is design section 6. */
 export function createRuntime(
   config: RuntimeConfig,
   tuning: RuntimeTuning = {},
-): Runtime & InvalidationForwarder {
+): Runtime & InvalidationForwarder & Endable {
   const emit = createEmit(config.debug)
   const log = createLogger()
   const names = createKeyNames(config.options.keyPrefix, config.namespace)
   const publisher = randomUUID()
   const local = new LocalEntries(config.options.l1)
   const view = new LocalTagView()
-  const client = config.backend === 'memory' ? undefined : openClient(config)
+  const client = config.backend === 'memory' ? undefined : openClient(config, circuitChanged)
   const store =
     client === undefined
       ? createMemoryStore(BUILD_MEMORY_BYTES)
       : openRedisStore(client, config, { names, publisher, log, tuning })
-  const unregister = client?.onEvent((event) => {
-    if (event.type === 'end')
-      log('The connection to Redis ended; this replica reconnects by itself', event.reason)
-  })
   let flight: SingleFlight | undefined
   const bus =
     client &&
@@ -87,8 +90,9 @@ export function createRuntime(
 
   const invalidator = new Invalidator(store, emit, log)
   const ingredients = new Ingredients()
+  const budgets = new RequestBudgets(config.options.timeouts.requestBudgetMs)
   const options = withUsableCodec(config.options, log)
-  const shared = { names, options, invalidator, ingredients, emit, log }
+  const shared = { names, options, invalidator, budgets, ingredients, emit, log }
   const maxEntryBytes = config.options.maxEntryBytes
   const reader = new EntryReader({ store, local, view, bus: servingBus, maxEntryBytes, emit })
   const { buildStartedAt: startedAt } = config
@@ -98,6 +102,18 @@ export function createRuntime(
   // One object for both kinds: Next then announces every invalidation once, not twice.
   const localHandler =
     config.options.useCache === 'remote-only' ? createUseCacheHandler(cacheOfThisProcess()) : sharedHandler
+
+  function circuitChanged(change: CircuitChange): void {
+    emit('circuit', change)
+    const { state, reason, refused, ms } = change
+    if (state === 'open') log('Redis is not asked until it answers again', reason)
+    else
+      log('Redis answers again', `after ${Math.ceil(ms / 1000)} s, in which ${refused} commands were refused`)
+  }
+
+  async function releaseLeases(): Promise<void> {
+    await flight?.release()
+  }
 
   function cacheOfThisProcess(): Cache {
     const own = createLocalStore(store, config.options.l1)
@@ -117,9 +133,12 @@ export function createRuntime(
     CacheHandler: createCacheHandlerClass(cache, new BuildOutput()),
     useCacheHandlers: { default: localHandler, remote: sharedHandler },
     invalidate: (tags, durations) => cache.invalidate(tags, windowSecondsOf(durations)),
+    releaseLeases,
+    flushLog: log.flush,
     async close() {
-      unregister?.()
-      flight?.close()
+      const deadlineMs = tuning.endDeadlineMs ?? END_DEADLINE_MS
+      await within(cache.drained().then(releaseLeases), deadlineMs).catch(() => {})
+      budgets.close()
       await bus?.close()
       await store.close()
     },
@@ -137,19 +156,19 @@ function withUsableCodec(options: ResolvedOptions, log: Logger): ResolvedOptions
   return { ...options, compression: { ...options.compression, codec: 'none' } }
 }
 
-function openClient({ options, url, createClient }: RuntimeConfig): RedisClient {
+function openClient(
+  { options, url, createClient }: RuntimeConfig,
+  onChange: (change: CircuitChange) => void,
+): RedisClient {
   if (url === undefined || createClient === undefined) {
     throw new DistributedCacheError(
       'ROUTER',
       'The redis backend needs a URL and a driver. Set REDIS_URL, and install ioredis or redis.',
     )
   }
-  return createClient({
-    url,
-    connectMs: options.timeouts.connectMs,
-    commandMs: options.timeouts.commandMs,
-    clientName: options.keyPrefix,
-  })
+  const { connectMs, commandMs } = options.timeouts
+  const client = createClient({ url, connectMs, commandMs, clientName: options.keyPrefix })
+  return withBreaker(client, { commandMs, onChange })
 }
 
 function openRedisStore(
@@ -164,6 +183,7 @@ function openRedisStore(
     names,
     publisher,
     connectMs: options.timeouts.connectMs,
+    commandMs: options.timeouts.commandMs,
     stateTtlMs: options.maxTtlSeconds * 1000 + STATE_MARGIN_MS,
     onError: (what, error) => log(`${what} failed`, messageOf(error)),
   })

@@ -41,6 +41,8 @@ export interface TelemetryEvents {
   invalidated: { tags: readonly string[]; ms: Milliseconds }
   /** An invalidation could not be sent; it is kept and retried. */
   journalled: { tags: number; pending: number }
+  /** The circuit breaker: nothing is asked while it is open. Refused: commands; both are 0 when it opens. */
+  circuit: { state: 'open' | 'closed'; reason: string; refused: number; ms: Milliseconds }
   /** The store could not answer. */
   unavailable: { what: string; message: string }
 }
@@ -59,6 +61,7 @@ const EVENTS: readonly TelemetryEvent[] = [
   'gap',
   'invalidated',
   'journalled',
+  'circuit',
   'unavailable',
 ]
 

@@ -58,7 +58,11 @@ export interface DistributedCacheOptions {
     connectMs?: number
     /** Time for one command. @default 500 */
     commandMs?: number
-    /** Time for all reads of one request together. @default 1000 */
+    /**
+     * Time for all reads of one request together; the reads that are left when it is used up are misses. Without a
+     * request that Next tells of, for each read.
+     * @default 1000
+     */
     requestBudgetMs?: number
   }
   /** Compression of the stored bytes: a codec, or a codec with the size from which it is used. @default 'none' */

@@ -17,7 +17,8 @@ import { readEntryScript } from './scripts/read-entry'
 import { releaseLeaseScript } from './scripts/release-lease'
 import { renewLeaseScript } from './scripts/renew-lease'
 import { writeEntryScript } from './scripts/write-entry'
-import type { LeaseState, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import type { LeaseState, Patience, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import { within } from '../within'
 
 const SCRIPTS: readonly Script[] = [
   addEntryScript,
@@ -37,6 +38,8 @@ export interface RedisStoreOptions {
   readonly publisher: string
   /** How long the first operations of a process wait for the connection, in milliseconds. */
   readonly connectMs: Milliseconds
+  /** What a command may take, however patient the caller is, in milliseconds. */
+  readonly commandMs: Milliseconds
   /** Life of the tag state; must exceed that of the longest entry. */
   readonly stateTtlMs: Milliseconds
   /** How often a process says that it lives, in milliseconds. @default 1000 */
@@ -57,14 +60,24 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   /** Numbers what this process publishes, so that others notice what they missed. */
   let sequence = 0
   let attendance: Promise<void> | undefined
+  let attended = false
 
   /** Every reply that tells the clock goes through here. */
   function observed(clock: Clock): void {
     history.observe(localNow(), clock)
   }
 
-  async function run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<RedisReply> {
-    return runScript(client, script, keys, args)
+  async function run(
+    script: Script,
+    keys: string[],
+    args: (string | Buffer)[],
+    patience?: Patience,
+  ): Promise<RedisReply> {
+    return runScript(client, script, keys, args, timeoutOf(patience))
+  }
+
+  function timeoutOf(patience: Patience | undefined): Milliseconds | undefined {
+    return patience && Math.min(options.commandMs, patience.leftMs)
   }
 
   async function attend(seen: Clock, distrustAfterMs?: Milliseconds): Promise<void> {
@@ -99,24 +112,34 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   /** The first thing a connection does; whoever comes earlier waits for it. */
   function attendOnce(): Promise<void> {
     if (attendance === undefined) loadScripts(client, SCRIPTS).catch(() => {})
-    attendance ??= attend(history.latest).catch((error: unknown) => {
-      attendance = undefined
-      throw error
-    })
-    return attendance
+    if (attendance !== undefined) return attendance
+    const mine = attend(history.latest).then(
+      () => {
+        attended ||= attendance === mine
+      },
+      (error: unknown) => {
+        if (attendance === mine) attendance = undefined
+        throw error
+      },
+    )
+    attendance = mine
+    return mine
   }
 
-  async function connected(): Promise<void> {
+  async function connected(patience?: Patience): Promise<void> {
+    if (attended) return
     if (!client.ready) {
-      // Only while the process starts: later a missing connection fails fast.
-      const remainingMs = waitForConnectionUntil - localNow()
+      // Only while the process starts: later a missing connection fails fast, before anything is composed in vain.
+      const remainingMs = Math.min(waitForConnectionUntil - localNow(), patience?.leftMs ?? Infinity)
       if (remainingMs > 0) await client.waitUntilReady(remainingMs)
+      else await client.send([])
     }
-    await attendOnce()
+    await within(attendOnce(), patience?.leftMs)
   }
 
   const unregister = client.onEvent((event) => {
     attendance = undefined
+    attended = false
     if (event.type !== 'ready') return
     attendOnce().then(
       () => readyListeners.forEach((listener) => listener()),
@@ -131,13 +154,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   heartbeats.unref()
 
   /** Sends commands that end with a read of the tag state, and makes the state whole when it is not. */
-  async function readView(tags: readonly string[], before: RedisCommand[]): Promise<[RedisReply[], TagView]> {
+  async function readView(
+    tags: readonly string[],
+    before: RedisCommand[],
+    patience: Patience | undefined,
+  ): Promise<[RedisReply[], TagView]> {
     for (let attempt = 0; ; attempt++) {
       const sentAt = localNow()
       const commands = [...before, readTagsCommand(names.tags, tags)]
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
-      const replies = await client.send(commands)
+      const replies = await client.send(commands, timeoutOf(patience))
       const view = parseTagView(replies[before.length], tags)
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
@@ -147,30 +174,31 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       }
       // The state is gone, or behind what we know: raise the floor before anything is served.
       if (attempt === 2) throw new DistributedCacheError('CLIENT', 'The tag state does not hold still.')
-      await attend(history.latest)
+      await within(attend(history.latest), patience?.leftMs)
     }
   }
 
   return {
-    async read(key, tags, stamp): Promise<StoredBytes> {
-      await connected()
+    async read(key, tags, stamp, patience): Promise<StoredBytes> {
+      await connected(patience)
       // The entry first: tag state that was read later judges it safely.
       const get: RedisCommand = { key, args: ['GET', key] }
       const conditional: RedisCommand = {
         key,
         args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''],
       }
-      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional])
+      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional], patience)
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
-        const reply = await run(readEntryScript, [key], [stamp ?? ''])
-        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: (await readView(tags, []))[1] }
+        const reply = await run(readEntryScript, [key], [stamp ?? ''], patience)
+        const [, after] = await readView(tags, [], patience)
+        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: after }
       }
       return { bytes: replies[0] === 1 ? 'unchanged' : entryBytes(replies[0]), view }
     },
 
-    async readTags(tags) {
-      await connected()
-      const [, view] = await readView(tags, [])
+    async readTags(tags, patience) {
+      await connected(patience)
+      const [, view] = await readView(tags, [], patience)
       return view
     },
 
@@ -189,8 +217,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return reply === 1 ? 'stored' : 'superseded'
     },
 
-    async claimLease(key, token, ttlMs, stamp): Promise<LeaseState> {
-      const reply = await run(claimLeaseScript, [leaseName(key), key], [token, String(ttlMs), stamp])
+    async claimLease(key, token, ttlMs, stamp, patience): Promise<LeaseState> {
+      const args = [token, String(ttlMs), stamp]
+      const reply = await run(claimLeaseScript, [leaseName(key), key], args, patience)
       const [holder, livesMs] = Array.isArray(reply) ? (reply as RedisReply[]) : []
       return { holder: text(holder), livesMs: typeof livesMs === 'number' ? livesMs : 0 }
     },
@@ -234,12 +263,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       await attend(history.latest, -1)
     },
 
-    async catchUp(seen, tags) {
-      await connected()
-      const [, view] = await readView(tags, [])
+    async catchUp(seen, tags, patience) {
+      await connected(patience)
+      const [, view] = await readView(tags, [], patience)
       if (view.clock >= seen) return view
-      await attend(seen)
-      return (await readView(tags, []))[1]
+      await within(attend(seen), patience?.leftMs)
+      return (await readView(tags, [], patience))[1]
     },
 
     fenceAt: (time: LocalMillis) => history.at(time),
