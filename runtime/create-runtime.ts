@@ -185,7 +185,7 @@ function openRedisStore(
     publisher,
     connectMs: timeouts.connectMs,
     stateTtlMs: maxTtlSeconds * 1000 + STATE_MARGIN_MS,
-    keepTagsMs: Math.ceil(maxTtlSeconds * 1000 * KEEP_TAGS_FACTOR),
+    keepTagsMs: Math.round(maxTtlSeconds * 1000 * KEEP_TAGS_FACTOR),
     confirmation:
       replicas === 0
         ? undefined
