@@ -17,9 +17,9 @@ import { restoreInvalidationsScript } from './scripts/restore-invalidations'
 
 /** Records in one call of a script, so that it ends within about a millisecond. */
 const RESTORED_PER_CALL = 500
-const COLLECTED_PER_CALL = 100
+const COLLECTED_PER_CALL = 50
 /** Calls that follow a heartbeat which found something to forget. */
-const MAX_COLLECT_CALLS = 20
+const MAX_COLLECT_CALLS = 40
 
 export interface TagWriterOptions {
   readonly client: RedisClient

@@ -170,6 +170,27 @@ describe.each(cells)('an invalidation that Redis does not take: $driver, $preset
   })
 })
 
+it('behind the journal nobody waits for the render of another, who knows nothing of it', async () => {
+  await redis.command('FLUSHALL')
+  const options = { singleFlight: { leaseMs: 60_000, waitMs: 100 } }
+  const [a, b] = [1, 2].map(() => fleet.start({ url: redis.url, driver: 'ioredis', options })) as [
+    Replica,
+    Replica,
+  ]
+  const fetchOf = (from: Replica) => new from.CacheHandler({}).get('f', { kind: 'FETCH', tags: ['t'] })
+  try {
+    // The lease is taken, for longer than this test takes.
+    await fetchOf(b)
+    expect(await record('waited', () => fetchOf(a))).toMatchObject([{ outcome: 'gave-up' }])
+    await redis.command('ACL', 'SETUSER', 'default', '-hset')
+    await on(a).updateTags(['u'])
+    expect(await record('waited', () => fetchOf(a))).toEqual([])
+  } finally {
+    await redis.command('ACL', 'SETUSER', 'default', '+@all')
+    await fleet.stop()
+  }
+})
+
 describe.each(Object.keys(DRIVERS) as Driver[])('who is told, over %s', (driver) => {
   afterEach(async () => {
     proxy.resume()
