@@ -143,8 +143,10 @@ describe.each(cells)('an invalidation that Redis does not take: $driver, $preset
     await fill(a, 'last', 'last', [tags.at(-1) as string])
     const timeouts = { connectMs: 2000, commandMs: 5000, requestBudgetMs: 5000 }
     const sender = start(redis.url, { timeouts }, 'strict')
+    await redis.resetCommandStats()
     const journalled = await record('journalled', () => on(sender).updateTags(tags))
     expect(journalled).toEqual([])
+    expect((await redis.commandStats())['publish']).toBeGreaterThanOrEqual(100)
     expect(await redis.command('HLEN', 'ndc:test:tags')).toBeGreaterThanOrEqual(100_000)
     for (const key of ['first', 'last']) await expect.poll(() => read(b, key), soon).toBeUndefined()
   })

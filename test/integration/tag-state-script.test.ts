@@ -155,6 +155,13 @@ describe('restoring what was acknowledged', () => {
     expect(await redis.command('HGET', 'floors', 'floor')).toBe(String(clock))
   })
 
+  it('the clock is never behind what was restored', async () => {
+    const { clock } = await invalidate('behind', ':t', '')
+    const restored = await restore('behind', [':u', String(clock + 3_600_000_000)])
+    expect(restored.clock).toBe(clock + 3_600_000_000)
+    expect(await redis.command('HGET', 'behind', 'clock')).toBe(String(restored.clock))
+  })
+
   it('where there is no state, or another type, it leaves that to whoever makes it anew', async () => {
     expect(await restore('missing', [':t', '5'])).toEqual({ clock: 0, raised: 0, damaged: 0 })
     expect(await redis.command('EXISTS', 'missing')).toBe(0)

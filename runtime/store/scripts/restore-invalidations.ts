@@ -16,7 +16,7 @@ import { LUA_PRELUDE, LUA_TAG_RECORD } from './lua'
  *          state: whoever creates it raises the floor past all of this
  *
  * The clock moves when anything was raised, so that a reply from before it cannot be taken for newer than the
- * message: whoever hears that forgets what it learnt.
+ * message: whoever hears that forgets what it learnt. It is never behind a record.
  */
 export const restoreInvalidationsScript = defineScript({
   name: 'restore-invalidations',
@@ -25,7 +25,7 @@ export const restoreInvalidationsScript = defineScript({
 local state = redis.pcall('HMGET', KEYS[1], 'clock', 'floor')
 local clock, floor = tonumber(state[1] or ''), tonumber(state[2] or '')
 if not clock or not floor then return { '0', '0', '0' } end
-local was, raised = floor, 0
+local was, raised, newest = floor, 0, 0
 floor = math.max(floor, tonumber(ARGV[2]))
 local function knows(hard, windows, at, deadline)
   if at <= hard or at <= floor then return true end
@@ -42,14 +42,18 @@ for i = 4, #ARGV, 2 do
     if not knows(hard, windows, window[1], window[2]) then known = false end
   end
   if not known then
-    for _, window in ipairs(lost_windows) do windows[#windows + 1] = window end
+    newest = math.max(newest, lost_hard)
+    for _, window in ipairs(lost_windows) do
+      newest = math.max(newest, window[1])
+      windows[#windows + 1] = window
+    end
     redis.call('HSET', KEYS[1], ARGV[i], format_record(math.max(hard, lost_hard), windows))
     raised = raised + 1
   end
 end
 if raised > 0 then floor = math.max(floor, tonumber(ARGV[3])) end
 if raised > 0 or floor ~= was then
-  clock = math.max(now, clock + 1, floor)
+  clock = math.max(now, clock + 1, floor, newest)
   redis.call('HSET', KEYS[1], 'clock', decimal(clock), 'floor', decimal(floor))
   redis.call('PUBLISH', ARGV[1], 'restore ' .. decimal(clock))
 end
