@@ -15,6 +15,9 @@ export async function startLinkProxy(targetPort) {
   let drops = []
   /** Until then all of them are. */
   let burstUntil = 0
+  /** Until then nothing but heartbeats comes through. */
+  let deafUntil = 0
+  let taken = 0
   let onDropped = () => {}
 
   const server = createServer({ noDelay: true }, (client) => {
@@ -82,9 +85,11 @@ export async function startLinkProxy(targetPort) {
 
   function dropped(frame) {
     const isBurst = performance.now() < burstUntil
-    if (drops.length === 0 && !isBurst) return false
+    const isDeaf = performance.now() < deafUntil
+    if (drops.length === 0 && !isBurst && !isDeaf) return false
     const kind = messageKind(frame)
     if (kind === undefined) return false
+    if (isDeaf && kind !== 'heartbeat') return ++taken > 0
     const index = drops.findIndex((wanted) => wanted.kind === kind || wanted.kind === 'any')
     if (index === -1) return isBurst
     const [{ burstMs }] = drops.splice(index, 1)
@@ -131,8 +136,17 @@ export async function startLinkProxy(targetPort) {
       drops.push({ kind, burstMs })
       onDropped = callback
     },
+    /** Messages that did not come through since the proxy was made deaf first. */
+    get taken() {
+      return taken
+    },
+    /** Takes everything but heartbeats out of what the subscriber hears, for so long. */
+    deafen(ms) {
+      deafUntil = performance.now() + ms
+    },
     heal() {
       drops = []
+      deafUntil = 0
       burstUntil = 0
       for (const role of ['command', 'subscriber']) {
         delays[role] = 0
