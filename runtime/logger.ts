@@ -12,8 +12,9 @@ interface Topic {
   detail: string
 }
 
-export interface Logger {
-  (topic: string, detail: string): void
+export type Logger = (topic: string, detail: string) => void
+
+export interface BoundedLogger extends Logger {
   /** Says now what was kept back; for the end of the process. */
   flush(): void
 }
@@ -22,7 +23,7 @@ export interface Logger {
  * Writes at most one line per topic and ten seconds. What is kept back is counted and said when the ten seconds are
  * over, whether or not the topic comes up again.
  */
-export function createLogger(write: (line: string) => void = console.error): Logger {
+export function createLogger(write: (line: string) => void = console.error): BoundedLogger {
   const topics = new Map<string, Topic>()
 
   function say(name: string, topic: Topic): void {

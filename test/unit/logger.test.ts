@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { createLogger, type Logger } from '../../runtime/logger'
+import { type BoundedLogger, createLogger } from '../../runtime/logger'
 
 let lines: string[]
-let log: Logger
+let log: BoundedLogger
 
 beforeEach(() => {
   vi.useFakeTimers()
