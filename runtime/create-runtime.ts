@@ -11,6 +11,7 @@ import { Cache } from './cache/cache'
 import { EntryReader } from './cache/entry-reader'
 import { Ingredients } from './cache/ingredients'
 import { Invalidator } from './cache/invalidator'
+import { Journal } from './cache/journal'
 import { LocalEntries } from './cache/local-entries'
 import { SingleFlight } from './cache/single-flight'
 import { RequestBudgets } from './cache/request-budget'
@@ -28,13 +29,16 @@ import { createMemoryStore } from './memory/memory-store'
 import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
 import { END_DEADLINE_MS, type Endable } from './process-end'
-import { createEmit } from './telemetry'
+import { createEmit, type Emit } from './telemetry'
 import { within } from './within'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */
 const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
 /** The tag state outlives the longest entry by this much. */
 const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
+
+/** A tag record is kept as long as any entry may need it, which lives a little longer than `maxTtlSeconds` (jitter). */
+const KEEP_TAGS_FACTOR = 1.1
 
 /** For tests, which count commands or do not wait for seconds. */
 export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'> {
@@ -56,7 +60,7 @@ export function createRuntime(
   const store =
     client === undefined
       ? createMemoryStore(BUILD_MEMORY_BYTES)
-      : openRedisStore(client, config, { names, publisher, log, tuning })
+      : openRedisStore(client, config, { names, publisher, emit, log, tuning })
   let flight: SingleFlight | undefined
   const bus =
     client &&
@@ -69,6 +73,7 @@ export function createRuntime(
         onInvalidation(message) {
           view.apply(message)
           store.observe(message.clock)
+          store.remember(message)
         },
         onGap(_clock, reason) {
           view.forget()
@@ -88,13 +93,21 @@ export function createRuntime(
   const servingBus = preset === 'l1-pubsub' ? bus : undefined
   servingBus?.use()
 
-  const invalidator = new Invalidator(store, emit, log)
+  const journal = new Journal()
+  const invalidator = new Invalidator({
+    store,
+    journal,
+    options: config.options.invalidations,
+    patienceMs: 2 * config.options.timeouts.commandMs,
+    emit,
+    log,
+  })
   const ingredients = new Ingredients()
   const budgets = new RequestBudgets(config.options.timeouts.requestBudgetMs)
   const options = withUsableCodec(config.options, log)
-  const shared = { names, options, invalidator, budgets, ingredients, emit, log }
+  const shared = { names, options, invalidator, journal, budgets, ingredients, emit, log }
   const maxEntryBytes = config.options.maxEntryBytes
-  const reader = new EntryReader({ store, local, view, bus: servingBus, maxEntryBytes, emit })
+  const reader = new EntryReader({ store, local, view, bus: servingBus, journal, maxEntryBytes, emit })
   const { buildStartedAt: startedAt } = config
   const build = client && startedAt !== undefined ? new BuildTier({ store, startedAt, options }) : undefined
   const cache = new Cache({ ...shared, store, reader, local, flight, build })
@@ -123,6 +136,7 @@ export function createRuntime(
       local: nothing,
       view,
       bus: undefined,
+      journal,
       maxEntryBytes,
       emit,
     })
@@ -132,12 +146,19 @@ export function createRuntime(
   return {
     CacheHandler: createCacheHandlerClass(cache, new BuildOutput()),
     useCacheHandlers: { default: localHandler, remote: sharedHandler },
-    invalidate: (tags, durations) => cache.invalidate(tags, windowSecondsOf(durations)),
+    async invalidate(tags, durations) {
+      // The caller's own handlers have done their part: whether to reject is not ours to say.
+      await cache.invalidate(tags, windowSecondsOf(durations)).catch(() => {})
+    },
     releaseLeases,
-    flushLog: log.flush,
+    sayWhatIsLeft() {
+      invalidator.sayWhatIsLost()
+      log.flush()
+    },
     async close() {
       const deadlineMs = tuning.endDeadlineMs ?? END_DEADLINE_MS
-      await within(cache.drained().then(releaseLeases), deadlineMs).catch(() => {})
+      const done = Promise.all([cache.drained(), invalidator.close()]).then(releaseLeases)
+      await within(done, deadlineMs).catch(() => {})
       budgets.close()
       await bus?.close()
       await store.close()
@@ -158,7 +179,8 @@ function withUsableCodec(options: ResolvedOptions, log: Logger): ResolvedOptions
 
 function openClient(
   { options, url, createClient }: RuntimeConfig,
-  onChange: (change: CircuitChange) => void,
+  onChange?: (change: CircuitChange) => void,
+  suffix = '',
 ): RedisClient {
   if (url === undefined || createClient === undefined) {
     throw new DistributedCacheError(
@@ -167,24 +189,39 @@ function openClient(
     )
   }
   const { connectMs, commandMs } = options.timeouts
-  const client = createClient({ url, connectMs, commandMs, clientName: options.keyPrefix })
-  return withBreaker(client, { commandMs, onChange })
+  const client = createClient({ url, connectMs, commandMs, clientName: options.keyPrefix + suffix })
+  return withBreaker(client, { commandMs, ...(onChange && { onChange }) })
 }
 
 function openRedisStore(
   client: RedisClient,
-  { options }: RuntimeConfig,
-  parts: { names: KeyNames; publisher: string; log: Logger; tuning: RuntimeTuning },
+  config: RuntimeConfig,
+  parts: { names: KeyNames; publisher: string; emit: Emit; log: Logger; tuning: RuntimeTuning },
 ): Store {
-  const { names, publisher, log, tuning } = parts
+  const { names, publisher, emit, log, tuning } = parts
+  const { timeouts, maxTtlSeconds, invalidations } = config.options
+  const { replicas } = invalidations
   return createRedisStore({
     ...tuning,
     client,
     names,
     publisher,
-    connectMs: options.timeouts.connectMs,
-    commandMs: options.timeouts.commandMs,
-    stateTtlMs: options.maxTtlSeconds * 1000 + STATE_MARGIN_MS,
+    connectMs: timeouts.connectMs,
+    commandMs: timeouts.commandMs,
+    stateTtlMs: maxTtlSeconds * 1000 + STATE_MARGIN_MS,
+    keepTagsMs: Math.round(maxTtlSeconds * 1000 * KEEP_TAGS_FACTOR),
+    confirmation:
+      replicas === 0
+        ? undefined
+        : { client: openClient(config, undefined, ':confirmation'), replicas, waitMs: timeouts.commandMs },
     onError: (what, error) => log(`${what} failed`, messageOf(error)),
+    onDamage(records) {
+      emit('damaged', { records })
+      log('The tag state holds what is not ours', `${records} records; what carries these tags is rendered`)
+    },
+    onRestore(tags) {
+      emit('restored', { tags })
+      log('Redis had lost acknowledged invalidations, which hold again', `${tags} tags (a failover?)`)
+    },
   })
 }

@@ -9,8 +9,8 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 export interface Endable {
   /** Gives up the leases; the commands are handed to the driver before this returns. */
   releaseLeases(): Promise<void>
-  /** Says what has not been said yet. */
-  flushLog(): void
+  /** Says what has not been said yet: what the log kept back, and what is lost with this process. */
+  sayWhatIsLeft(): void
   /** Lets writes arrive, within `END_DEADLINE_MS`, and ends every connection. */
   close(): Promise<void>
 }
@@ -30,7 +30,7 @@ export function endWithProcess(runtime: Endable, host: NodeJS.Process = process)
     // A second signal then has its usual effect.
     host.off(signal, onSignal)
     const end = (): void => {
-      runtime.flushLog()
+      runtime.sayWhatIsLeft()
       host.kill(host.pid, signal)
     }
     runtime.close().then(end, end)
@@ -38,7 +38,7 @@ export function endWithProcess(runtime: Endable, host: NodeJS.Process = process)
   const onExit = (): void => {
     // Nothing asynchronous happens any more, but a driver may write at once.
     void runtime.releaseLeases()
-    runtime.flushLog()
+    runtime.sayWhatIsLeft()
   }
   const onBeforeExit = (): void => void runtime.close()
 

@@ -22,7 +22,14 @@ export interface BusListener {
   onKey(key: string, kind: 'write' | 'release', byThisProcess: boolean): void
 }
 
-export type GapReason = 'subscribed' | 'clock' | 'floor' | 'sequence' | 'unknown-publisher' | 'malformed'
+export type GapReason =
+  | 'subscribed'
+  | 'clock'
+  | 'floor'
+  | 'restore'
+  | 'sequence'
+  | 'unknown-publisher'
+  | 'malformed'
 
 export interface BusOptions {
   readonly client: Pick<RedisClient, 'subscribe'>
@@ -127,7 +134,8 @@ export class Bus {
     const { listener, publisher } = this.options
     switch (message.kind) {
       case 'floor':
-        return this.gap(message.clock, 'floor')
+      case 'restore':
+        return this.gap(message.clock, message.kind)
       case 'invalidate':
         this.count(message.publisher, message.sequence, true)
         if (message.clock <= this.clockHeard) return

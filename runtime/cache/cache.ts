@@ -15,12 +15,12 @@ import {
 } from '../../src/units'
 import type { Logger } from '../logger'
 import type { Emit, SkipReason } from '../telemetry'
-import { within } from '../within'
 import type { BuildTier } from './build-tier'
 import { type CacheRead, type CacheReadOptions, isGenerator, wantsGeneration } from './cache-read'
 import { type EntryReader, type JudgedRead, NO_ANSWER } from './entry-reader'
 import type { Ingredients } from './ingredients'
 import type { Invalidator } from './invalidator'
+import type { Journal } from './journal'
 import type { LocalEntries } from './local-entries'
 import type { RequestBudget, RequestBudgets } from './request-budget'
 import type { SingleFlight, Watch } from './single-flight'
@@ -32,6 +32,7 @@ export interface CacheOptions {
   readonly names: KeyNames
   readonly options: Pick<ResolvedOptions, 'compression' | 'maxEntryBytes' | 'maxTtlSeconds'>
   readonly invalidator: Invalidator
+  readonly journal: Journal
   /** Undefined: every reader of a cold or stale entry generates. */
   readonly flight: SingleFlight | undefined
   /** Undefined: the build left nothing that could be judged. */
@@ -67,9 +68,10 @@ export class Cache {
     let read: CacheRead = NO_ANSWER
     try {
       read = await this.judgedRead(key, options, budget)
-      if (this.parts.flight !== undefined && wantsGeneration(read) && isGenerator(read, options)) {
-        read = await this.coordinate(this.parts.flight, key, read, options, budget)
-      }
+      const { flight, journal } = this.parts
+      // Behind the journal nobody else knows that the entry is old: there is nobody to wait for.
+      if (flight !== undefined && !journal.behind && wantsGeneration(read) && isGenerator(read, options))
+        read = await this.coordinate(flight, key, read, options, budget)
     } catch (error) {
       this.unavailable('A read', error)
     }
@@ -85,17 +87,14 @@ export class Cache {
     options: CacheReadOptions,
     budget: RequestBudget,
   ): Promise<JudgedRead> {
-    const { invalidator, reader } = this.parts
-    if (invalidator.behind) {
-      await budget.spend(({ leftMs }) => within(invalidator.flush(), leftMs))
-      // What this process promised to invalidate is not in the store yet: it has nothing to say.
-      if (invalidator.behind) return NO_ANSWER
-    }
+    const { journal, reader } = this.parts
+    // All that this process promised to invalidate is everything: the store has nothing to say.
+    if (journal.overflow > 0) return NO_ANSWER
     try {
       return await this.readTiers(key, options, budget)
     } catch (error) {
-      // Not asked in advance: an invalidation may have been put aside while the store did not answer.
-      const read = invalidator.behind ? undefined : reader.readWithinGrace(key, options)
+      // Not asked in advance: everything may have been invalidated while the store did not answer.
+      const read = journal.overflow > 0 ? undefined : reader.readWithinGrace(key, options)
       if (read === undefined) throw error
       return read
     }
@@ -243,7 +242,7 @@ export class Cache {
     this.parts.emit('skip', { scope, key, reason })
   }
 
-  /** Resolves when the invalidation is acknowledged, or kept for retry; never rejects. */
+  /** Resolves when the invalidation is acknowledged, or kept for retry. @throws as Invalidator.invalidate */
   invalidate(tags: readonly string[], windowSeconds: Seconds | undefined): Promise<void> {
     const windowMicros = windowSeconds === undefined ? undefined : Math.min(NEVER, windowSeconds * 1_000_000)
     return this.parts.invalidator.invalidate(tags.map((tag) => ({ tag, windowMicros })))

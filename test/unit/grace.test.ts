@@ -5,6 +5,7 @@ import { localNow } from '../../src/server-time'
 import type { Store } from '../../src/store'
 import { Bus } from '../../runtime/bus/bus'
 import { EntryReader } from '../../runtime/cache/entry-reader'
+import { Journal } from '../../runtime/cache/journal'
 import { LocalEntries } from '../../runtime/cache/local-entries'
 import { LocalTagView } from '../../runtime/cache/tag-view'
 
@@ -65,7 +66,15 @@ beforeEach(() => {
   bus.use()
   setLive(true)
   heartbeat()
-  reader = new EntryReader({ store, local, view, bus, maxEntryBytes: 100_000, emit: () => {} })
+  reader = new EntryReader({
+    store,
+    local,
+    view,
+    bus,
+    journal: new Journal(),
+    maxEntryBytes: 100_000,
+    emit: () => {},
+  })
   const modifiedAt = store.toServer(localNow())
   const held = {
     ...entry,
