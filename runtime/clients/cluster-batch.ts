@@ -117,7 +117,7 @@ export function createClusterBatches({ map, nodes, homeSlot }: ClusterBatchOptio
       waitedMs = Math.floor(performance.now() - since)
     }
     if (group.every(({ askAt }) => askAt === undefined)) {
-      return node.connection.send(
+      return node.endpoint.send(
         group.map(({ command }) => command),
         Math.max(1, leftMs - waitedMs),
       )
@@ -125,7 +125,7 @@ export function createClusterBatches({ map, nodes, homeSlot }: ClusterBatchOptio
     const commands = group.flatMap(({ command, askAt }) =>
       askAt === undefined ? [command] : [ASKING, command],
     )
-    const replies = await node.connection.send(commands, Math.max(1, leftMs - waitedMs))
+    const replies = await node.endpoint.send(commands, Math.max(1, leftMs - waitedMs))
     return replies.filter((_, index) => commands[index] !== ASKING)
   }
 }

@@ -1,3 +1,4 @@
+import { Circuit, type CircuitOptions, type Endpoint } from './circuit'
 import type { ConnectionEvent } from './client'
 import { closedError, type Connection, openConnection } from './connection'
 import type { OpenLink } from './link'
@@ -11,7 +12,8 @@ const MAX_NODES = 1_000
 
 export interface ClusterNode {
   readonly address: string
-  readonly connection: Connection
+  /** Whether it can be asked, and asking it: behind a circuit of its own. */
+  readonly endpoint: Endpoint
   /** Resolves with the outcome of the first dial, whatever it is; undefined once that is known. */
   readonly dialling: Promise<void> | undefined
 }
@@ -28,6 +30,7 @@ export interface ClusterNodes {
 }
 
 interface Entry extends ClusterNode {
+  close(): void
   dialling: Promise<void> | undefined
   usedAt: number
 }
@@ -35,6 +38,7 @@ interface Entry extends ClusterNode {
 export function openClusterNodes(
   openLink: OpenLink,
   settings: SessionSettings,
+  circuitOptions: CircuitOptions,
   onEvent: (address: string, event: ConnectionEvent) => void,
 ): ClusterNodes {
   const nodes = new Map<string, Entry>()
@@ -46,18 +50,39 @@ export function openClusterNodes(
     let dialled = (): void => {}
     const dialling = new Promise<void>((resolve) => (dialled = resolve))
     const target = { ...settings.target, ...splitAddress(address) }
-    const connection = openConnection(
+    const circuit: Circuit = new Circuit(
+      {
+        get ready() {
+          return connection.ready
+        },
+        send: (commands, timeoutMs = settings.commandMs) => connection.send(commands, timeoutMs),
+      },
+      circuitOptions,
+      (event) => {
+        if (nodes.get(address) === entry || closed) onEvent(address, event)
+      },
+    )
+    const connection: Connection = openConnection(
       openLink,
       { ...settings, target },
       {
         onEvent(event) {
           entry.dialling = undefined
           dialled()
-          if (nodes.get(address) === entry || closed) onEvent(address, event)
+          circuit.hear(event)
         },
       },
     )
-    const entry: Entry = { address, connection, dialling, usedAt: performance.now() }
+    const entry: Entry = {
+      address,
+      endpoint: circuit,
+      dialling,
+      usedAt: performance.now(),
+      close() {
+        connection.close()
+        circuit.close()
+      },
+    }
     return entry
   }
 
@@ -69,7 +94,7 @@ export function openClusterNodes(
       if (kept.has(address)) continue
       if (node.usedAt <= unusedSince) {
         nodes.delete(address)
-        node.connection.close()
+        node.close()
       } else {
         sweep ??= setTimeout(leaveUnused, UNUSED_MS).unref()
       }
@@ -89,7 +114,7 @@ export function openClusterNodes(
       node.usedAt = performance.now()
       return node
     },
-    ready: () => shuffled([...nodes.values()].filter(({ connection }) => connection.ready)),
+    ready: () => shuffled([...nodes.values()].filter(({ endpoint }) => endpoint.ready)),
     keep(addresses) {
       kept = addresses
       for (const address of addresses) {
@@ -100,7 +125,7 @@ export function openClusterNodes(
     close() {
       closed = true
       clearTimeout(sweep)
-      for (const { connection } of nodes.values()) connection.close()
+      for (const node of nodes.values()) node.close()
       nodes.clear()
     },
   }

@@ -37,7 +37,7 @@ export function createClusterClient(
   /** A node that was lost or is confused is asked last. */
   let suspect: string | undefined
 
-  const nodes = openClusterNodes(openLink, settings, (address, event) => {
+  const nodes = openClusterNodes(openLink, settings, { commandMs: settings.commandMs }, (address, event) => {
     if (event.type === 'end') {
       suspect = address
       map.refresh()
@@ -52,7 +52,7 @@ export function createClusterClient(
       ready.sort((a, b) => Number(a.address === suspect) - Number(b.address === suspect))
       return [...ready.map((node) => [sourceOf(node)]), shuffled(seeds).map(seedSource)]
     },
-    isSettled: (owners) => [...owners].every((address) => nodes.get(address).connection.ready),
+    isSettled: (owners) => [...owners].every((address) => nodes.get(address).endpoint.ready),
     onMap(owners) {
       nodes.keep(owners)
       updateHome(undefined)
@@ -61,9 +61,9 @@ export function createClusterClient(
   })
   map.refresh()
 
-  const sourceOf = ({ address, connection }: ClusterNode): MapSource => ({
+  const sourceOf = ({ address, endpoint }: ClusterNode): MapSource => ({
     host: splitAddress(address).host,
-    ask: (commands) => connection.send(commands, settings.commandMs),
+    ask: (commands) => endpoint.send(commands, settings.commandMs),
   })
   const seedSource = (target: RedisTarget): MapSource => ({
     host: target.host,
@@ -73,7 +73,7 @@ export function createClusterClient(
   /** Announces that home was lost, moved, or is there; called whenever one of these may be so. */
   function updateHome(failure: string | undefined): void {
     const address = map.ownerOf(homeSlot)
-    const isReady = !closed && address !== undefined && nodes.get(address).connection.ready
+    const isReady = !closed && address !== undefined && nodes.get(address).endpoint.ready
     if (home !== undefined && (home !== address || !isReady)) {
       home = undefined
       tell({ type: 'end', reason: failure ?? 'Its keys moved to another node of the Redis Cluster' })
