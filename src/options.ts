@@ -69,8 +69,9 @@ export interface DistributedCacheOptions {
   invalidations?: {
     /**
      * An invalidation that does not reach Redis is kept and retried until it does, in either case. With `journal` its
-     * caller is not told; with `reject`, `revalidateTag(tag, { expire: 0 })` and `updateTag` throw. One with a
-     * profile that is served stale meanwhile never throws: Next.js would leave the response of a server action open.
+     * caller is not told; with `reject`, those that expire at once (`updateTag`, `revalidatePath`,
+     * `revalidateTag(tag, { expire: 0 })`) fail: a server action answers 500. One with a profile never fails:
+     * Next.js would leave the response of a server action open.
      * @default 'journal'
      */
     onFailure?: 'journal' | 'reject'

@@ -69,7 +69,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   let attendance: Promise<void> | undefined
   let attended = false
   const acknowledged = new Acknowledged()
-  const tags = new TagWriter(options, {
+  const tagWriter = new TagWriter(options, {
     history,
     serverTime,
     acknowledged,
@@ -98,14 +98,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   async function attend(seen: Clock): Promise<boolean> {
-    const { foundOld } = await tags.attend(seen, booted ? undefined : (options.attendGraceMs ?? 20_000))
+    const { foundOld } = await tagWriter.attend(seen, booted ? undefined : (options.attendGraceMs ?? 20_000))
     booted = true
     return foundOld
   }
 
   /** What this process knows to be acknowledged holds before anything is read. */
   async function begin(): Promise<void> {
-    await Promise.all([attend(history.latest), tags.restore()])
+    await Promise.all([attend(history.latest), tagWriter.restore()])
   }
 
   /** The first thing a connection does; whoever comes earlier waits for it. */
@@ -148,7 +148,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   function heartbeat(): void {
     if (!client.ready) return
     attend(history.latest)
-      .then((foundOld) => (foundOld ? tags.collect() : undefined))
+      .then((foundOld) => (foundOld ? tagWriter.collect() : undefined))
       .catch((error: unknown) => onError('The heartbeat', error))
     const others = lanes.others(client.laneOf(names.tags), client.laneOf)
     // A node that is away says nothing of the others.
@@ -161,17 +161,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   /** Sends commands that end with a read of the tag state, and makes the state whole when it is not. */
   async function readView(
-    asked: readonly string[],
+    tags: readonly string[],
     before: RedisCommand[],
     patience: Patience | undefined,
   ): Promise<[RedisReply[], TagView]> {
     for (let attempt = 0; ; attempt++) {
       const sentAt = localNow()
-      const commands = [...before, readTagsCommand(names.tags, asked)]
+      const commands = [...before, readTagsCommand(names.tags, tags)]
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
       const replies = await client.send(commands, timeoutOf(patience))
-      const view = parseTagView(replies[before.length], asked, options.onDamage)
+      const view = parseTagView(replies[before.length], tags, options.onDamage)
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
       if (view !== undefined && view.clock >= history.latest) {
@@ -185,7 +185,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   return {
-    async read(key, asked, stamp, patience): Promise<StoredBytes> {
+    async read(key, tags, stamp, patience): Promise<StoredBytes> {
       await connected(patience)
       // The entry first: tag state that was read later judges it safely.
       const get: RedisCommand = { key, args: ['GET', key] }
@@ -193,18 +193,18 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         key,
         args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''],
       }
-      const [replies, view] = await readView(asked, [stamp === undefined ? get : conditional], patience)
+      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional], patience)
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
         const reply = await run(readEntryScript, [key], [stamp ?? ''], patience)
-        const [, after] = await readView(asked, [], patience)
+        const [, after] = await readView(tags, [], patience)
         return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: after }
       }
       return { bytes: replies[0] === 1 ? 'unchanged' : entryBytes(replies[0]), view }
     },
 
-    async readTags(asked, patience) {
+    async readTags(tags, patience) {
       await connected(patience)
-      const [, view] = await readView(asked, [], patience)
+      const [, view] = await readView(tags, [], patience)
       return view
     },
 
@@ -245,24 +245,24 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
       await connected()
-      await tags.invalidate(changes)
+      await tagWriter.invalidate(changes)
     },
 
     async invalidateEverything() {
       await connected()
       // Distrusts the entries however recently somebody attended.
-      acknowledged.rememberFloor((await tags.attend(history.latest, -1)).floor)
+      acknowledged.rememberFloor((await tagWriter.attend(history.latest, -1)).floor)
     },
 
     confirm: async () => (confirm === undefined ? 0 : confirm()),
     remember: ({ clock, now, changes }) => acknowledged.remember(clock, now, changes),
 
-    async catchUp(seen, asked, patience) {
+    async catchUp(seen, tags, patience) {
       await connected(patience)
-      const [, view] = await readView(asked, [], patience)
+      const [, view] = await readView(tags, [], patience)
       if (view.clock >= seen) return view
       await within(attend(seen), patience?.leftMs)
-      return (await readView(asked, [], patience))[1]
+      return (await readView(tags, [], patience))[1]
     },
 
     fenceAt: (time: LocalMillis) => history.at(time),
