@@ -195,11 +195,12 @@ function openClient(
     topology,
     // Without the tag state nothing can be judged.
     homeKey: names.tags,
+    onCircuit: onChange,
     connectMs,
     commandMs,
     clientName: options.keyPrefix + suffix,
   })
-  // A node that hangs says nothing of the others: each leaves its connection by itself.
+  // A node that hangs says nothing of the others: a cluster has a circuit for each.
   if (topology === 'cluster') return client
   return withBreaker(client, { commandMs, ...(onChange && { onChange }) })
 }

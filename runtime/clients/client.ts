@@ -1,4 +1,5 @@
 import type { Topology } from '../../src/redis-topology'
+import type { CircuitChange } from './circuit'
 
 /** One argument of a command. Buffers go over the wire as they are. */
 export type CommandArgument = string | Buffer
@@ -27,6 +28,8 @@ export interface ConnectionOptions {
   readonly topology?: Topology | undefined
   /** In a Cluster: the key whose node decides whether the client is ready. */
   readonly homeKey?: string | undefined
+  /** In a Cluster, which has a circuit for each node: one of them opened or closed. */
+  readonly onCircuit?: ((change: CircuitChange) => void) | undefined
   /** Time to establish a connection, in milliseconds. */
   readonly connectMs: number
   /** Time for one batch of commands, in milliseconds. */

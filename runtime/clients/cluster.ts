@@ -1,6 +1,7 @@
 import { hashSlot } from '../../src/hash-slot'
 import type { RedisTarget } from '../../src/redis-url'
 import { askOnce } from './ask-once'
+import type { CircuitChange } from './circuit'
 import type { ConnectionEvent, RedisClient } from './client'
 import { createClusterBatches } from './cluster-batch'
 import { createClusterMap, type MapSource } from './cluster-map'
@@ -14,6 +15,11 @@ import { clientError, type SessionSettings } from './session'
 import { openSubscriber } from './subscriber'
 import { createSubscriptions } from './subscriptions'
 
+export interface ClusterOptions extends Omit<SessionSettings, 'target'> {
+  readonly homeKey: string
+  readonly onCircuit: ((change: CircuitChange) => void) | undefined
+}
+
 /**
  * A client of a Redis Cluster: one connection to each primary, and one for subscriptions. Home is the node
  * that serves `homeKey`: the client is ready when home is, subscribes there, and sends there what has no key.
@@ -22,10 +28,10 @@ import { createSubscriptions } from './subscriptions'
 export function createClusterClient(
   openLink: OpenLink,
   seeds: readonly [RedisTarget, ...RedisTarget[]],
-  homeKey: string,
-  options: Omit<SessionSettings, 'target'>,
+  { homeKey, onCircuit, ...options }: ClusterOptions,
 ): RedisClient {
   const settings: SessionSettings = { ...options, target: seeds[0] }
+  const circuits = { commandMs: settings.commandMs, ...(onCircuit && { onChange: onCircuit }) }
   const homeSlot = hashSlot(homeKey)
   const listeners = new Set<(event: ConnectionEvent) => void>()
   const waiters = createWaiters()
@@ -37,7 +43,7 @@ export function createClusterClient(
   /** A node that was lost or is confused is asked last. */
   let suspect: string | undefined
 
-  const nodes = openClusterNodes(openLink, settings, { commandMs: settings.commandMs }, (address, event) => {
+  const nodes = openClusterNodes(openLink, settings, circuits, (address, event) => {
     if (event.type === 'end') {
       suspect = address
       map.refresh()

@@ -9,7 +9,7 @@ import { withTlsFiles } from './tls-files'
 /** Builds the client over one driver's links. */
 export function createClientOver(driverLink: OpenLink): CreateClient {
   const openLink = withTlsFiles(driverLink)
-  return ({ url, topology = 'single', homeKey = '', connectMs, commandMs, clientName }) => {
+  return ({ url, topology = 'single', homeKey = '', onCircuit, connectMs, commandMs, clientName }) => {
     const place = parseRedisPlace(url, topology)
     const settings = { connectMs, commandMs, clientName }
     switch (place.topology) {
@@ -25,7 +25,7 @@ export function createClientOver(driverLink: OpenLink): CreateClient {
           primaryOnly: true,
         })
       case 'cluster':
-        return createClusterClient(openLink, place.seeds, homeKey, settings)
+        return createClusterClient(openLink, place.seeds, { ...settings, homeKey, onCircuit })
     }
   }
 }
