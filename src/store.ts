@@ -10,6 +10,13 @@ export interface StoredBytes {
 
 export type WriteOutcome = 'stored' | 'superseded'
 
+export interface WriteDetails {
+  /** Ends the lease that it stands for. */
+  readonly token?: string | undefined
+  /** Head of a record that was found damaged: if it is still there it is replaced, whatever it claims. */
+  readonly damaged?: Buffer | undefined
+}
+
 /** Who may generate an entry. */
 export interface LeaseState {
   /** Token of the holder; '-': nobody shall wait for this key; 'changed': there is another record by now. */
@@ -26,8 +33,8 @@ export interface Store {
   /** `stamp`: head of the record that the reader holds, whose body need not be sent again. */
   read(key: string, tags: readonly string[], stamp?: Buffer): Promise<StoredBytes>
   readTags(tags: readonly string[]): Promise<TagView>
-  /** Stores the record unless a newer one is there; ends the lease that the token stands for. */
-  write(key: string, record: Buffer, ttlMs: Milliseconds, token?: string): Promise<WriteOutcome>
+  /** Stores the record unless a newer one is there. */
+  write(key: string, record: Buffer, ttlMs: Milliseconds, more?: WriteDetails): Promise<WriteOutcome>
   /** Stores the record only where there is none. */
   add(key: string, record: Buffer, ttlMs: Milliseconds): Promise<WriteOutcome>
   /** Claims the lease of an entry, or tells who has it. */

@@ -14,6 +14,12 @@ export type Bytes = number
 /** Stands for "never" where a microsecond time is stored: exact in a double, and past the year 2200. */
 export const NEVER: ServerMicros = Number.MAX_SAFE_INTEGER
 
+/**
+ * No clock of ours is beyond it (the year 2112), and it leaves room to count on: a larger one was not written by us,
+ * and would soon be no exact number any more.
+ */
+export const MAX_CLOCK: Clock = 2 ** 52
+
 /** A microsecond time read from outside: a safe, non-negative integer, or undefined. */
 export function parseMicros(text: string): number | undefined {
   if (!/^\d{1,16}$/.test(text)) return undefined

@@ -65,7 +65,7 @@ function findBuildStart(host: RouterHost): number | undefined {
 }
 
 function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnvironment']>): RuntimeConfig {
-  const { topology, preset, url, debug } = environment
+  const { topology, preset, url, debug, encryption } = environment
   if (topology !== 'single') throw new Error(`DISTRIBUTED_CACHE_TOPOLOGY=${topology} is not supported yet`)
   return {
     options: { ...options, driver: host.driver, preset: preset ?? options.preset },
@@ -73,6 +73,7 @@ function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnv
     url,
     namespace: host.encodeNamespace(findNamespace(host, environment.namespace)[0]),
     debug,
+    encryption,
     buildStartedAt: findBuildStart(host),
     createClient: host.loadClient().createClient,
   }

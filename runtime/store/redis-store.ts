@@ -5,7 +5,14 @@ import { heartbeatPayload, invalidatePayload, keyPayload } from '../../src/bus-m
 import { type KeyNames, leaseName } from '../../src/key-names'
 import { localNow, ServerTime } from '../../src/server-time'
 import type { TagChange, TagView } from '../../src/tag-state'
-import { type Clock, type LocalMillis, type Milliseconds, parseMicros } from '../../src/units'
+import {
+  type Bytes,
+  type Clock,
+  type LocalMillis,
+  MAX_CLOCK,
+  type Milliseconds,
+  parseMicros,
+} from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
 import { expectReply, parseTagView, parseTime, readTagsCommand, tagField, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
@@ -35,6 +42,8 @@ export interface RedisStoreOptions {
   readonly names: Pick<KeyNames, 'tags' | 'bus'>
   /** Names this process on the bus. */
   readonly publisher: string
+  /** Longer values are no records of ours: of those a read transfers one byte more than this. */
+  readonly maxRecordBytes: Bytes
   /** How long the first operations of a process wait for the connection, in milliseconds. */
   readonly connectMs: Milliseconds
   /** Life of the tag state; must exceed that of the longest entry. */
@@ -53,6 +62,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const serverTime = new ServerTime()
   const readyListeners = new Set<() => void>()
   const waitForConnectionUntil = localNow() + options.connectMs
+  /** Offset of the last byte that a read transfers, one past the bound. */
+  const end = String(options.maxRecordBytes)
   let booted = false
   /** Numbers what this process publishes, so that others notice what they missed. */
   let sequence = 0
@@ -60,6 +71,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   /** Every reply that tells the clock goes through here. */
   function observed(clock: Clock): void {
+    if (clock > MAX_CLOCK) return
     history.observe(localNow(), clock)
   }
 
@@ -130,6 +142,26 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const heartbeats = setInterval(heartbeat, options.attendEveryMs ?? 1_000)
   heartbeats.unref()
 
+  /** Records an invalidation in the tag state. */
+  async function change(changes: readonly TagChange[]): Promise<void> {
+    const sentAt = localNow()
+    const payload = invalidatePayload(options.publisher, ++sequence, changes)
+    const args = [String(history.latest), randomUUID(), String(options.stateTtlMs), names.bus, payload]
+    for (const { tag, windowMicros } of changes) {
+      args.push(tagField(tag), windowMicros === undefined ? '' : String(Math.round(windowMicros)))
+    }
+    const reply = await run(invalidateScript, [names.tags], args)
+    const [clock, time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
+    if (clock === undefined || time === undefined) {
+      throw new DistributedCacheError(
+        'SCRIPT',
+        'The script invalidate answered something else than its contract.',
+      )
+    }
+    serverTime.sample(sentAt, localNow(), time)
+    observed(clock)
+  }
+
   /** Sends commands that end with a read of the tag state, and makes the state whole when it is not. */
   async function readView(tags: readonly string[], before: RedisCommand[]): Promise<[RedisReply[], TagView]> {
     for (let attempt = 0; ; attempt++) {
@@ -143,7 +175,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
       if (view !== undefined && view.clock >= history.latest) {
         observed(view.clock)
-        return [replies, view]
+        // What cannot be mended is judged as it is: nothing with such a tag is served.
+        if (view.damaged.length === 0 || attempt === 2) return [replies, view]
+        await change(view.damaged.map((tag) => ({ tag, windowMicros: undefined })))
+        continue
       }
       // The state is gone, or behind what we know: raise the floor before anything is served.
       if (attempt === 2) throw new DistributedCacheError('CLIENT', 'The tag state does not hold still.')
@@ -155,14 +190,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async read(key, tags, stamp): Promise<StoredBytes> {
       await connected()
       // The entry first: tag state that was read later judges it safely.
-      const get: RedisCommand = { key, args: ['GET', key] }
+      const get: RedisCommand = { key, args: ['GETRANGE', key, '0', end] }
       const conditional: RedisCommand = {
         key,
-        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''],
+        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? '', end],
       }
       const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional])
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
-        const reply = await run(readEntryScript, [key], [stamp ?? ''])
+        const reply = await run(readEntryScript, [key], [stamp ?? '', end])
         return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: (await readView(tags, []))[1] }
       }
       return { bytes: replies[0] === 1 ? 'unchanged' : entryBytes(replies[0]), view }
@@ -174,10 +209,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return view
     },
 
-    async write(key, record, ttlMs, token = ''): Promise<WriteOutcome> {
+    async write(key, record, ttlMs, { token = '', damaged = '' } = {}): Promise<WriteOutcome> {
       await connected()
       const payload = keyPayload(options.publisher, ++sequence, key)
-      const args = [record, String(ttlMs), token, names.bus, payload]
+      const args = [record, String(ttlMs), token, names.bus, payload, damaged]
       const reply = await run(writeEntryScript, [key, leaseName(key)], args)
       return reply === 1 ? 'stored' : 'superseded'
     },
@@ -210,22 +245,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
       await connected()
-      const sentAt = localNow()
-      const payload = invalidatePayload(options.publisher, ++sequence, changes)
-      const args = [String(history.latest), randomUUID(), String(options.stateTtlMs), names.bus, payload]
-      for (const { tag, windowMicros } of changes) {
-        args.push(tagField(tag), windowMicros === undefined ? '' : String(Math.round(windowMicros)))
-      }
-      const reply = await run(invalidateScript, [names.tags], args)
-      const [clock, time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
-      if (clock === undefined || time === undefined) {
-        throw new DistributedCacheError(
-          'SCRIPT',
-          'The script invalidate answered something else than its contract.',
-        )
-      }
-      serverTime.sample(sentAt, localNow(), time)
-      observed(clock)
+      await change(changes)
     },
 
     async invalidateEverything() {
@@ -267,5 +287,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 function entryBytes(reply: RedisReply | undefined): Buffer | null {
   if (reply instanceof Error && reply.message.startsWith('WRONGTYPE')) return Buffer.alloc(0)
   const bytes = expectReply<RedisReply>(reply, 'Reading an entry')
-  return Buffer.isBuffer(bytes) ? bytes : null
+  // GETRANGE does not tell a missing value from an empty one, which is none of ours either.
+  return Buffer.isBuffer(bytes) && bytes.length > 0 ? bytes : null
 }

@@ -29,10 +29,11 @@ if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local state = redis.call('HMGET', KEYS[1], 'clock', 'floor', 'incarnation')
 local clock, floor, incarnation = tonumber(state[1]), tonumber(state[2]), state[3]
 local observed = tonumber(ARGV[1])
-if not clock or not floor or not incarnation or clock < observed then
-  clock = math.max(now, observed + 1, (clock or 0) + 1)
+local lost = not intact(clock, floor, incarnation)
+if lost then incarnation = ARGV[2] end
+if lost or clock < observed then
+  clock = math.max(now, observed + 1, usable(clock) + 1)
   floor = clock
-  incarnation = incarnation or ARGV[2]
   redis.call('HSET', KEYS[1], 'floor', decimal(floor), 'incarnation', incarnation)
   redis.call('PUBLISH', ARGV[4], 'floor ' .. decimal(clock))
 end
@@ -47,15 +48,18 @@ for i = 6, #ARGV, 2 do
   else
     local deadline = math.min(${NEVER}, now + window)
     local numbers = {}
-    for number in string.gmatch(redis.call('HGET', KEYS[1], field) or '0', '%d+') do
+    local said = redis.call('HGET', KEYS[1], field) or '0'
+    for number in string.gmatch(said, '%d+') do
       numbers[#numbers + 1] = tonumber(number)
     end
-    local hard, clocks, deadlines = numbers[1] or 0, {}, {}
+    local hard, clocks, deadlines = numbers[1], {}, {}
+    -- What is no record of ours may have said anything up to now.
+    if not string.find(said, '^%d[%d ]*$') or hard > before then hard = before end
     for j = 2, #numbers - 1, 2 do
       if numbers[j + 1] <= now then
-        hard = math.max(hard, numbers[j])
+        hard = math.max(hard, math.min(numbers[j], before))
       elseif numbers[j + 1] < deadline then
-        clocks[#clocks + 1] = numbers[j]
+        clocks[#clocks + 1] = math.min(numbers[j], before)
         deadlines[#deadlines + 1] = numbers[j + 1]
       end
     end
