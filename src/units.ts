@@ -15,10 +15,10 @@ export type Bytes = number
 export const NEVER: ServerMicros = Number.MAX_SAFE_INTEGER
 
 /**
- * No clock of ours is beyond it (the year 2112), and it leaves room to count on: a larger one was not written by us,
- * and would soon be no exact number any more.
+ * A clock further ahead of the server's time than this was not written by us: no server's time was ever so wrong, and
+ * what is believed could never be taken back. A bound that moves on with time is never reached by counting.
  */
-export const MAX_CLOCK: Clock = 2 ** 52
+export const CLOCK_HORIZON_MICROS = 30 * 24 * 3600 * 1_000_000
 
 /** A microsecond time read from outside: a safe, non-negative integer, or undefined. */
 export function parseMicros(text: string): number | undefined {

@@ -8,8 +8,8 @@ import type { TagChange, TagView } from '../../src/tag-state'
 import {
   type Bytes,
   type Clock,
+  CLOCK_HORIZON_MICROS,
   type LocalMillis,
-  MAX_CLOCK,
   type Milliseconds,
   parseMicros,
 } from '../../src/units'
@@ -69,10 +69,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   let sequence = 0
   let attendance: Promise<void> | undefined
 
+  const latestPossible = (): Clock => serverTime.now() + CLOCK_HORIZON_MICROS
+
   /** Every reply that tells the clock goes through here. */
   function observed(clock: Clock): void {
-    if (clock > MAX_CLOCK) return
-    history.observe(localNow(), clock)
+    if (clock <= latestPossible()) history.observe(localNow(), clock)
   }
 
   async function run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<RedisReply> {
@@ -170,9 +171,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
       const replies = await client.send(commands)
-      const view = parseTagView(replies[before.length], tags)
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
+      const view = parseTagView(replies[before.length], tags, latestPossible())
       if (view !== undefined && view.clock >= history.latest) {
         observed(view.clock)
         // What cannot be mended is judged as it is: nothing with such a tag is served.

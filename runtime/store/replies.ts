@@ -1,6 +1,6 @@
 import { DistributedCacheError } from '../../src/errors'
 import { parseTagRecord, type TagRecord, type TagView } from '../../src/tag-state'
-import { type Clock, MAX_CLOCK, NEVER, parseMicros, type ServerMicros } from '../../src/units'
+import { type Clock, NEVER, parseMicros, type ServerMicros } from '../../src/units'
 import type { RedisCommand, RedisReply } from '../clients/client'
 
 /** Reserved fields of the tag state; fields of tags start with a colon, so that no tag can take their place. */
@@ -36,6 +36,7 @@ export interface ParsedTagView extends TagView {
 export function parseTagView(
   reply: RedisReply | undefined,
   tags: readonly string[],
+  latestPossible: Clock,
 ): ParsedTagView | undefined {
   if (reply instanceof Error && reply.message.startsWith('WRONGTYPE')) return undefined
   const fields = expectReply<RedisReply>(reply, 'Reading the tag state')
@@ -44,7 +45,7 @@ export function parseTagView(
   const floor = parseMicros(text(fields[1]))
   const incarnation = text(fields[2])
   if (clock === undefined || floor === undefined || incarnation === '') return undefined
-  if (clock > MAX_CLOCK || floor > clock) return undefined
+  if (clock > latestPossible || floor > clock) return undefined
   const damaged: string[] = []
   const records = new Map<string, TagRecord>()
   for (const [index, tag] of tags.entries()) {

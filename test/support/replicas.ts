@@ -7,6 +7,7 @@ import { createRuntime, type RuntimeTuning } from '../../runtime/create-runtime'
 import type { UseCacheEntry } from '../../runtime/handlers/next-types'
 import { streamOf } from '../../runtime/handlers/use-cache-codec'
 import { CHANNEL_PREFIX, type TelemetryEvent, type TelemetryEvents } from '../../runtime/telemetry'
+import type { Keyring } from '../../src/encryption'
 import type { Driver, ResolvedOptions } from '../../src/options'
 import { localNow } from '../../src/server-time'
 
@@ -34,6 +35,7 @@ export interface ReplicaOptions {
   namespace?: string
   options?: Partial<ResolvedOptions>
   tuning?: RuntimeTuning
+  encryption?: Keyring | undefined
   /** When the build began [ms]; its output is where the handlers are told. */
   buildStartedAt?: number
 }
@@ -47,6 +49,7 @@ export function startReplica({
   namespace = 'build-1',
   options = {},
   tuning,
+  encryption,
   buildStartedAt,
 }: ReplicaOptions): Replica {
   const config: RuntimeConfig = {
@@ -55,6 +58,7 @@ export function startReplica({
     url,
     namespace,
     debug: false,
+    encryption,
     buildStartedAt,
     createClient: DRIVERS[driver],
   }

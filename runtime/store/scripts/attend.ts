@@ -27,7 +27,7 @@ local kind = redis.call('TYPE', KEYS[1])['ok']
 if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local state = redis.call('HMGET', KEYS[1], 'clock', 'floor', 'incarnation', 'alive')
 local clock, floor, incarnation, alive = tonumber(state[1]), tonumber(state[2]), state[3], tonumber(state[4])
-local observed = tonumber(ARGV[1])
+local observed = usable(tonumber(ARGV[1]))
 local lost = not intact(clock, floor, incarnation)
 local was = floor
 if lost then incarnation = ARGV[2] end

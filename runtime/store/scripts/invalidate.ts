@@ -28,7 +28,7 @@ local kind = redis.call('TYPE', KEYS[1])['ok']
 if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local state = redis.call('HMGET', KEYS[1], 'clock', 'floor', 'incarnation')
 local clock, floor, incarnation = tonumber(state[1]), tonumber(state[2]), state[3]
-local observed = tonumber(ARGV[1])
+local observed = usable(tonumber(ARGV[1]))
 local lost = not intact(clock, floor, incarnation)
 if lost then incarnation = ARGV[2] end
 if lost or clock < observed then
