@@ -99,7 +99,8 @@ async function poisonEverything(dice: Dice): Promise<void> {
   const keys = (await redis.command('KEYS', `${PREFIX}:*`)) as string[]
   const entries = keys.filter((key) => key !== STATE)
   for (const key of [...entries, ...KEYS.map((cacheKey) => `${names.entry('use-cache', cacheKey)}:lease`)])
-    if (dice.below(4) === 0) await redis.command('COPY', dice.pick(entries), key, 'REPLACE')
+    if (dice.below(4) === 0)
+      await redis.command('COPY', dice.pick(entries), key, 'REPLACE').catch(() => undefined)
     else await POISONS[dice.pick(Object.keys(POISONS))]!(key, dice)
   await poisonState(dice)
 }
@@ -196,33 +197,33 @@ describe.each(combinations)('a poisoned Redis over %s, %s, %s', (driver, preset,
 
   it('a lease that never ends, or of another type, holds nobody off', async () => {
     const flying = start({ singleFlight: { leaseMs: 1500, waitMs: 20_000 } })
-    const lease = `${names.entry('use-cache', 'key-0')}:lease`
-    for (const poison of ['random', 'huge', 'list', 'hash', 'stream'] as const) {
-      await redis.command('DEL', names.entry('use-cache', 'key-0'))
-      await POISONS[poison]!(lease, new Dice(SEED))
-      const leases = await record('lease', async () => expect(await get(flying, 'key-0')).toBeUndefined())
+    for (const key of ['random', 'huge', 'list', 'hash', 'stream'] as const) {
+      await POISONS[key]!(`${names.entry('use-cache', key)}:lease`, new Dice(SEED))
+      const leases = await record('lease', async () => expect(await get(flying, key)).toBeUndefined())
       expect(leases).toMatchObject([{ role: 'leader' }])
-      await set(flying, 'key-0')
-      expect(await get(flying, 'key-0')).toBe('content of key-0')
+      await set(flying, key)
+      expect(await get(flying, key)).toBe(`content of ${key}`)
     }
   })
 
-  it.each([...FIELDS.flatMap((field) => NONSENSE.map((value) => `${field}=${value}`)), 'a list', 'a string'])(
-    'tag state with %s: it mends itself, and no invalidation is lost',
-    async (poison) => {
-      await served(a, 'key-0')
-      if (poison === 'a list') await replaceWith(STATE, 'RPUSH', 'x')
-      else if (poison === 'a string') await redis.command('SET', STATE, 'x')
-      else await redis.command('HSET', STATE, ...(poison.split('=') as [string, string]))
-      const fresh = start()
-      await served(fresh, 'key-0')
-      await served(b, 'key-0')
-      await a.useCacheHandlers.default.updateTags(['tag-0', 'tag-1'])
-      const last = start()
-      expect(await get(last, 'key-0')).toBeUndefined()
-      await served(last, 'key-0')
-      expect(await get(fresh, 'key-0')).toBe('content of key-0')
-      expect(await redis.command('PTTL', STATE)).toBeGreaterThan(0)
+  it.each([...FIELDS, 'another type'])(
+    'tag state with a poisoned %s mends itself, and no invalidation is lost',
+    async (what) => {
+      for (const value of what === 'another type' ? ['list', 'stream', 'random'] : NONSENSE) {
+        await served(a, 'key-0')
+        if (what === 'another type') await POISONS[value]!(STATE, new Dice(SEED))
+        else await redis.command('HSET', STATE, what, value)
+        const fresh = start()
+        await served(fresh, 'key-0')
+        await served(b, 'key-0')
+        await a.useCacheHandlers.default.updateTags(['tag-0', 'tag-1'])
+        const last = start()
+        expect(await get(last, 'key-0')).toBeUndefined()
+        await served(last, 'key-0')
+        expect(await get(fresh, 'key-0')).toBe('content of key-0')
+        expect(await redis.command('PTTL', STATE)).toBeGreaterThan(0)
+        await Promise.all([fresh.close(), last.close()])
+      }
     },
   )
 
