@@ -15,6 +15,8 @@ export async function startLinkProxy(targetPort) {
   let drops = []
   /** Until then all of them are. */
   let burstUntil = 0
+  /** Until then nothing but heartbeats comes through. */
+  let deafUntil = 0
   let onDropped = () => {}
 
   const server = createServer({ noDelay: true }, (client) => {
@@ -82,9 +84,11 @@ export async function startLinkProxy(targetPort) {
 
   function dropped(frame) {
     const isBurst = performance.now() < burstUntil
-    if (drops.length === 0 && !isBurst) return false
+    const isDeaf = performance.now() < deafUntil
+    if (drops.length === 0 && !isBurst && !isDeaf) return false
     const kind = messageKind(frame)
     if (kind === undefined) return false
+    if (isDeaf && kind !== 'heartbeat') return true
     const index = drops.findIndex((wanted) => wanted.kind === kind || wanted.kind === 'any')
     if (index === -1) return isBurst
     const [{ burstMs }] = drops.splice(index, 1)
@@ -131,8 +135,13 @@ export async function startLinkProxy(targetPort) {
       drops.push({ kind, burstMs })
       onDropped = callback
     },
+    /** Takes everything but heartbeats out of what the subscriber hears, for so long. */
+    deafen(ms) {
+      deafUntil = performance.now() + ms
+    },
     heal() {
       drops = []
+      deafUntil = 0
       burstUntil = 0
       for (const role of ['command', 'subscriber']) {
         delays[role] = 0
