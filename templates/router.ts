@@ -115,7 +115,7 @@ function decideForServer(host: RouterHost): Decision {
     const config = configure(host, environment)
     const runtime = host.loadRuntime().getRuntime(config)
     const [, source] = findNamespace(host, environment.namespace)
-    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})`
+    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})${config.encryption === undefined ? '' : ', entries encrypted'}`
     host.log('info', reason)
     return { mode: 'runtime', reason, handlers: runtime }
   } catch (error) {
