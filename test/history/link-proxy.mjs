@@ -17,6 +17,7 @@ export async function startLinkProxy(targetPort) {
   let burstUntil = 0
   /** Until then nothing but heartbeats comes through. */
   let deafUntil = 0
+  let taken = 0
   let onDropped = () => {}
 
   const server = createServer({ noDelay: true }, (client) => {
@@ -88,7 +89,7 @@ export async function startLinkProxy(targetPort) {
     if (drops.length === 0 && !isBurst && !isDeaf) return false
     const kind = messageKind(frame)
     if (kind === undefined) return false
-    if (isDeaf && kind !== 'heartbeat') return true
+    if (isDeaf && kind !== 'heartbeat') return ++taken > 0
     const index = drops.findIndex((wanted) => wanted.kind === kind || wanted.kind === 'any')
     if (index === -1) return isBurst
     const [{ burstMs }] = drops.splice(index, 1)
@@ -134,6 +135,10 @@ export async function startLinkProxy(targetPort) {
     drop(kind, burstMs, callback) {
       drops.push({ kind, burstMs })
       onDropped = callback
+    },
+    /** Messages that did not come through since the proxy was made deaf first. */
+    get taken() {
+      return taken
     },
     /** Takes everything but heartbeats out of what the subscriber hears, for so long. */
     deafen(ms) {
