@@ -90,7 +90,8 @@ describe('the user of docs/security.md', () => {
     await allow(RULES.filter((rule) => rule !== command))
     await exercise('ioredis', 'l1-pubsub', false)
     const denied = await deniedTo(redis.command)
-    expect(denied.join()).toContain(command.slice(1))
+    // Redis 6.2 logs no subcommands.
+    expect(denied.join()).toContain(command.slice(1).split('|')[0])
   })
 
   it('may touch nothing else', async () => {

@@ -120,6 +120,9 @@ describe.each(Object.keys(DRIVERS) as Driver[])(
       const faults = await record('fault', async () => expect(await read(a)).toBeUndefined())
       expect(faults).toMatchObject([{ fault: 'time' }])
       expect(await redis.command('HMGET', STATE, 'clock')).toEqual([clock])
+      // However new it claims to be.
+      await fill(a, 'new')
+      expect(await read(b)).toBe('new')
     })
 
     it('a booting process trusts what a fleet that lived on has stored', async () => {

@@ -55,8 +55,10 @@ const values: ResponseValue[] = [
   { kind: 'FETCH', data: { headers: {}, body: 'dGV4dA==', url: 'http://a/' }, revalidate: 60, tags: ['t'] },
   { kind: 'IMAGE', buffer: Buffer.from('image'), etag: 'e', upstreamEtag: 'u', extension: 'webp' },
 ]
-const packed = [...values.map((value) => packResponse(value, { revalidate: 60, expire: 90 }))]
-packed.push(packUseCache({ stale: 30 }, [Buffer.from('stream')]))
+const packed = [
+  ...values.map((value) => packResponse(value, { revalidate: 60, expire: 90 })),
+  packUseCache({ stale: 30 }, [Buffer.from('stream')]),
+]
 
 const ring = parseKeyring(`a:${Buffer.alloc(32, 1).toString('base64')}`)
 const codecs = (['none', 'gzip', 'brotli', 'zstd'] as const).filter(isCodecAvailable)
