@@ -14,6 +14,7 @@ import { Cache } from './cache/cache'
 import { EntryReader } from './cache/entry-reader'
 import { Ingredients } from './cache/ingredients'
 import { Invalidator } from './cache/invalidator'
+import { Journal } from './cache/journal'
 import { LocalEntries } from './cache/local-entries'
 import { SingleFlight } from './cache/single-flight'
 import { LocalTagView } from './cache/tag-view'
@@ -27,13 +28,15 @@ import { createLocalStore } from './memory/local-store'
 import { createMemoryStore } from './memory/memory-store'
 import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
-import { createEmit } from './telemetry'
+import { createEmit, type Emit } from './telemetry'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */
 const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
 /** The tag state outlives the longest entry by this much. */
 const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
 
+/** A tag record is kept as long as any entry may need it, which lives a little longer than `maxTtlSeconds` (jitter). */
+const KEEP_TAGS_FACTOR = 1.1
 /** How wrong this process's idea of the server's time may be, with room to spare. */
 const CLOCK_MARGIN_MICROS = 5_000_000
 
@@ -55,7 +58,7 @@ export function createRuntime(
   const store =
     client === undefined
       ? createMemoryStore(BUILD_MEMORY_BYTES)
-      : openRedisStore(client, config, { names, publisher, log, tuning })
+      : openRedisStore(client, config, { names, publisher, emit, log, tuning })
   const unregister = client?.onEvent((event) => {
     if (event.type === 'end')
       log('The connection to Redis ended; this replica reconnects by itself', event.reason)
@@ -73,6 +76,7 @@ export function createRuntime(
         onInvalidation(message) {
           view.apply(message)
           store.observe(message.clock)
+          store.remember(message)
         },
         onGap(_clock, reason) {
           view.forget()
@@ -92,13 +96,30 @@ export function createRuntime(
   const servingBus = preset === 'l1-pubsub' ? bus : undefined
   servingBus?.use()
 
-  const invalidator = new Invalidator(store, emit, log)
+  const journal = new Journal()
+  const invalidator = new Invalidator({
+    store,
+    journal,
+    options: config.options.invalidations,
+    patienceMs: 2 * config.options.timeouts.commandMs,
+    emit,
+    log,
+  })
   const ingredients = new Ingredients()
   const options = withUsableCodec(config.options, log)
   const format: EntryFormat = { ...options, encryption: config.encryption }
-  const shared = { names, options, format, invalidator, ingredients, emit, log }
+  const shared = { names, options, format, invalidator, journal, ingredients, emit, log }
   const { maxTtlSeconds } = options
-  const reader = new EntryReader({ store, local, view, bus: servingBus, format, maxTtlSeconds, emit })
+  const reader = new EntryReader({
+    store,
+    local,
+    view,
+    bus: servingBus,
+    journal,
+    format,
+    maxTtlSeconds,
+    emit,
+  })
   const { buildStartedAt: startedAt } = config
   const build =
     client && startedAt !== undefined ? new BuildTier({ store, startedAt, format, options }) : undefined
@@ -118,6 +139,7 @@ export function createRuntime(
       local: nothing,
       view,
       bus: undefined,
+      journal,
       format: plain,
       maxTtlSeconds,
       emit,
@@ -135,8 +157,12 @@ export function createRuntime(
   return {
     CacheHandler: createCacheHandlerClass(cache, new BuildOutput()),
     useCacheHandlers: { default: localHandler, remote: sharedHandler },
-    invalidate: (tags, durations) => cache.invalidate(tags, windowSecondsOf(durations)),
+    async invalidate(tags, durations) {
+      // The caller's own handlers have done their part: whether to reject is not ours to say.
+      await cache.invalidate(tags, windowSecondsOf(durations)).catch(() => {})
+    },
     async close() {
+      await invalidator.close()
       unregister?.()
       flight?.close()
       await bus?.close()
@@ -161,7 +187,7 @@ function withUsableCodec(options: ResolvedOptions, log: Logger): ResolvedOptions
   return { ...options, compression: { ...options.compression, codec: 'none' } }
 }
 
-function openClient({ options, url, createClient }: RuntimeConfig): RedisClient {
+function openClient({ options, url, createClient }: RuntimeConfig, suffix = ''): RedisClient {
   if (url === undefined || createClient === undefined) {
     throw new DistributedCacheError(
       'ROUTER',
@@ -172,24 +198,39 @@ function openClient({ options, url, createClient }: RuntimeConfig): RedisClient 
     url,
     connectMs: options.timeouts.connectMs,
     commandMs: options.timeouts.commandMs,
-    clientName: options.keyPrefix,
+    clientName: options.keyPrefix + suffix,
   })
 }
 
 function openRedisStore(
   client: RedisClient,
-  { options }: RuntimeConfig,
-  parts: { names: KeyNames; publisher: string; log: Logger; tuning: RuntimeTuning },
+  config: RuntimeConfig,
+  parts: { names: KeyNames; publisher: string; emit: Emit; log: Logger; tuning: RuntimeTuning },
 ): Store {
-  const { names, publisher, log, tuning } = parts
+  const { names, publisher, emit, log, tuning } = parts
+  const { timeouts, maxTtlSeconds, invalidations } = config.options
+  const { replicas } = invalidations
   return createRedisStore({
     ...tuning,
     client,
     names,
     publisher,
-    connectMs: options.timeouts.connectMs,
-    maxRecordBytes: maxRecordBytes(options.maxEntryBytes),
-    stateTtlMs: options.maxTtlSeconds * 1000 + STATE_MARGIN_MS,
+    connectMs: timeouts.connectMs,
+    maxRecordBytes: maxRecordBytes(config.options.maxEntryBytes),
+    stateTtlMs: maxTtlSeconds * 1000 + STATE_MARGIN_MS,
+    keepTagsMs: Math.round(maxTtlSeconds * 1000 * KEEP_TAGS_FACTOR),
+    confirmation:
+      replicas === 0
+        ? undefined
+        : { client: openClient(config, ':confirmation'), replicas, waitMs: timeouts.commandMs },
     onError: (what, error) => log(`${what} failed`, messageOf(error)),
+    onDamage(records) {
+      emit('damaged', { records })
+      log('The tag state holds what is not ours', `${records} records; what carries these tags is rendered`)
+    },
+    onRestore(tags) {
+      emit('restored', { tags })
+      log('Redis had lost acknowledged invalidations, which hold again', `${tags} tags (a failover?)`)
+    },
   })
 }

@@ -47,6 +47,10 @@ export interface Store {
   invalidate(changes: readonly TagChange[]): Promise<void>
   /** Raises the floor: no entry of the application that exists now stays valid. */
   invalidateEverything(): Promise<void>
+  /** How many replicas of Redis have everything that was acknowledged until now; waits for them, bounded. */
+  confirm(): Promise<number>
+  /** An invalidation was heard of: a server that replaces the present one may not know of it. */
+  remember(invalidation: { clock: Clock; now: ServerMicros; changes: readonly TagChange[] }): void
   /**
    * Tells the store of a clock value that was seen elsewhere (the fence of an entry): when the server is
    * behind it, state was lost, and the floor is raised before the returned view is read.

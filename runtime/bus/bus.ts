@@ -26,6 +26,7 @@ export type GapReason =
   | 'subscribed'
   | 'clock'
   | 'floor'
+  | 'restore'
   | 'sequence'
   | 'unknown-publisher'
   | 'malformed'
@@ -142,7 +143,8 @@ export class Bus {
     }
     switch (message.kind) {
       case 'floor':
-        return this.gap(message.clock, 'floor')
+      case 'restore':
+        return this.gap(message.clock, message.kind)
       case 'invalidate':
         this.count(message.publisher, message.sequence, true)
         if (message.clock <= this.clockHeard) return

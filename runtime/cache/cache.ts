@@ -19,6 +19,7 @@ import type { BuildTier, LoadPrerendered } from './build-tier'
 import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
 import type { Ingredients } from './ingredients'
 import type { Invalidator } from './invalidator'
+import type { Journal } from './journal'
 import type { LocalEntries } from './local-entries'
 import type { SingleFlight, Watch } from './single-flight'
 
@@ -51,6 +52,7 @@ export interface CacheOptions {
   readonly format: EntryFormat
   readonly options: Pick<ResolvedOptions, 'maxTtlSeconds'>
   readonly invalidator: Invalidator
+  readonly journal: Journal
   /** Undefined: every reader of a cold or stale entry generates. */
   readonly flight: SingleFlight | undefined
   /** Undefined: the build left nothing that could be judged. */
@@ -83,9 +85,10 @@ export class Cache {
     let read: CacheRead = NO_ANSWER
     try {
       read = await this.judgedRead(key, options)
-      if (this.parts.flight !== undefined && wantsGeneration(read) && isGenerator(read, options)) {
-        read = await this.coordinate(this.parts.flight, key, read, options)
-      }
+      const { flight, journal } = this.parts
+      // Behind the journal nobody else knows that the entry is old: there is nobody to wait for.
+      if (flight !== undefined && !journal.behind && wantsGeneration(read) && isGenerator(read, options))
+        read = await this.coordinate(flight, key, read, options)
     } catch (error) {
       this.unavailable('A read', error)
     }
@@ -97,12 +100,9 @@ export class Cache {
   }
 
   private async judgedRead(key: string, options: CacheReadOptions): Promise<JudgedRead> {
-    const { invalidator, reader, build } = this.parts
-    if (invalidator.behind) {
-      await invalidator.flush()
-      // What this process promised to invalidate is not in the store yet: it has nothing to say.
-      if (invalidator.behind) return NO_ANSWER
-    }
+    const { journal, reader, build } = this.parts
+    // All that this process promised to invalidate is everything: the store has nothing to say.
+    if (journal.overflow > 0) return NO_ANSWER
     const { prerendered } = options
     if (build === undefined || prerendered === undefined) return reader.read(key, options)
     const read = await reader.read(key, {
@@ -242,7 +242,7 @@ export class Cache {
     this.parts.reader.damaged(this.parts.names.entry(scope, cacheKey), entry.stamp, 'value')
   }
 
-  /** Resolves when the invalidation is acknowledged, or kept for retry; never rejects. */
+  /** Resolves when the invalidation is acknowledged, or kept for retry. @throws as Invalidator.invalidate */
   invalidate(tags: readonly string[], windowSeconds: Seconds | undefined): Promise<void> {
     const windowMicros = windowSeconds === undefined ? undefined : Math.min(NEVER, windowSeconds * 1_000_000)
     return this.parts.invalidator.invalidate(tags.map((tag) => ({ tag, windowMicros })))

@@ -7,6 +7,7 @@ import type { Clock, Seconds, ServerMicros } from '../../src/units'
 import type { Bus } from '../bus/bus'
 import type { Emit, Tier } from '../telemetry'
 import { DamagedHeads } from './damaged-heads'
+import type { Journal } from './journal'
 import type { LocalEntries } from './local-entries'
 import { TagMemo } from './tag-memo'
 import type { LocalTagView } from './tag-view'
@@ -55,6 +56,8 @@ export interface EntryReaderOptions {
   readonly view: LocalTagView
   /** Present in `l1-pubsub`: what is proven is served without a round trip. */
   readonly bus: Bus | undefined
+  /** Invalidations of this process that the store does not know of. */
+  readonly journal: Pick<Journal, 'judge' | 'settled'>
   readonly format: EntryFormat
   /** Nothing of ours lives longer. */
   readonly maxTtlSeconds: Seconds
@@ -87,7 +90,14 @@ export class EntryReader {
 
   /** @throws what the store rejects with */
   async read(key: string, options: ReadOptions): Promise<JudgedRead> {
-    return this.fromMemory(key, options) ?? (await this.fromStore(key, options))
+    const { journal } = this.parts
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const { settled } = journal
+      const read = this.fromMemory(key, options) ?? (await this.fromStore(key, options))
+      // What left the journal while we read may have reached the store too late for our reply.
+      if (journal.settled === settled) return read
+    }
+    return NO_ANSWER
   }
 
   private fromMemory(key: string, options: ReadOptions): JudgedRead | undefined {
@@ -177,7 +187,7 @@ export class EntryReader {
   }
 
   private judged(entry: Entry, view: TagView, options: ReadOptions, tier: Tier): JudgedRead {
-    const { store } = this.parts
+    const { store, journal } = this.parts
     const now = store.toServer(localNow())
     const age = judgeAge(entry, now, options.revalidate)
     const said = (tags: readonly string[]) =>
@@ -185,13 +195,17 @@ export class EntryReader {
         ? judgePrerendered(view, entry.fence, tags, now, store.firstClock)
         : judge(view, entry.fence, tags, now)
     const tags = [...entry.tags, ...(options.tags ?? [])]
+    const { expiringTags = [] } = options
     let verdict = said(tags)
-    if (said(options.expiringTags ?? []) === 'expired') verdict = 'expired'
+    if (said(expiringTags) === 'expired') verdict = 'expired'
     if (verdict === 'stale' && entry.retryAt > now) {
       const { fence, retryFence = fence } = entry
       // Only what happened since the refresh failed is a reason to try again before the time.
       verdict = judge({ ...view, floor: 0 }, retryFence, tags, now)
     }
+    const journalled = journal.judge(tags)
+    if (journalled === 'expired' || journal.judge(expiringTags) === 'expired') verdict = 'expired'
+    else if (journalled === 'stale' && verdict === 'fresh') verdict = 'stale'
     return {
       entry: verdict === 'expired' ? undefined : entry,
       verdict,

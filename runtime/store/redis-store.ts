@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { ClockHistory } from '../../src/clock-history'
 import { DistributedCacheError } from '../../src/errors'
-import { heartbeatPayload, invalidatePayload, keyPayload } from '../../src/bus-message'
-import { type KeyNames, leaseName } from '../../src/key-names'
+import { keyPayload } from '../../src/bus-message'
+import { leaseName } from '../../src/key-names'
 import { localNow, ServerTime } from '../../src/server-time'
 import type { TagChange, TagView } from '../../src/tag-state'
 import {
@@ -11,43 +10,46 @@ import {
   CLOCK_HORIZON_MICROS,
   type LocalMillis,
   type Milliseconds,
-  parseMicros,
 } from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
-import { expectReply, parseTagView, parseTime, readTagsCommand, tagField, text } from './replies'
+import { Acknowledged } from './acknowledged'
+import { createConfirmation } from './confirmation'
+import { expectReply, parseTagView, parseTime, readTagsCommand, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
 import { attendScript } from './scripts/attend'
 import { claimLeaseScript } from './scripts/claim-lease'
+import { collectScript } from './scripts/collect'
 import { invalidateScript } from './scripts/invalidate'
 import { readEntryScript } from './scripts/read-entry'
 import { releaseLeaseScript } from './scripts/release-lease'
 import { renewLeaseScript } from './scripts/renew-lease'
+import { restoreInvalidationsScript } from './scripts/restore-invalidations'
 import { writeEntryScript } from './scripts/write-entry'
+import { TagWriter, type TagWriterOptions } from './tag-writer'
 import type { LeaseState, Store, StoredBytes, WriteOutcome } from '../../src/store'
 
 const SCRIPTS: readonly Script[] = [
   addEntryScript,
   attendScript,
   claimLeaseScript,
+  collectScript,
   invalidateScript,
   readEntryScript,
   releaseLeaseScript,
   renewLeaseScript,
+  restoreInvalidationsScript,
   writeEntryScript,
 ]
 
-export interface RedisStoreOptions {
-  readonly client: RedisClient
-  readonly names: Pick<KeyNames, 'tags' | 'bus'>
-  /** Names this process on the bus. */
-  readonly publisher: string
+/** The life of the tag state must exceed that of the longest entry. */
+export interface RedisStoreOptions extends TagWriterOptions {
   /** Longer values are no records of ours: of those a read transfers one byte more than this. */
   readonly maxRecordBytes: Bytes
   /** How long the first operations of a process wait for the connection, in milliseconds. */
   readonly connectMs: Milliseconds
-  /** Life of the tag state; must exceed that of the longest entry. */
-  readonly stateTtlMs: Milliseconds
+  /** Replicas of Redis that shall confirm an invalidation, and the connection to ask on; undefined: none. */
+  readonly confirmation?: { client: RedisClient; replicas: number; waitMs: Milliseconds } | undefined
   /** How often a process says that it lives, in milliseconds. @default 1000 */
   readonly attendEveryMs?: Milliseconds
   /** Nobody having attended for this long, a booting process distrusts every entry. @default 20000 */
@@ -68,6 +70,21 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   /** Numbers what this process publishes, so that others notice what they missed. */
   let sequence = 0
   let attendance: Promise<void> | undefined
+  const acknowledged = new Acknowledged()
+  const tags = new TagWriter(options, {
+    history,
+    serverTime,
+    acknowledged,
+    sequence: {
+      get last() {
+        return sequence
+      },
+      next: () => ++sequence,
+    },
+  })
+  const { confirmation } = options
+  const confirm =
+    confirmation && createConfirmation({ ...confirmation, key: names.tags, ttlMs: options.stateTtlMs })
 
   const latestPossible = (): Clock => serverTime.now() + CLOCK_HORIZON_MICROS
 
@@ -80,39 +97,21 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     return runScript(client, script, keys, args)
   }
 
-  async function attend(seen: Clock, distrustAfterMs?: Milliseconds): Promise<void> {
-    const sentAt = localNow()
-    const graceMs = distrustAfterMs ?? options.attendGraceMs ?? 20_000
-    const boot = booted && distrustAfterMs === undefined ? '' : 'boot'
-    const reply = await run(
-      attendScript,
-      [names.tags],
-      [
-        String(seen),
-        randomUUID(),
-        String(options.stateTtlMs),
-        boot,
-        String(graceMs * 1000),
-        names.bus,
-        heartbeatPayload(options.publisher, sequence, sentAt),
-      ],
-    )
-    const [clock, , , time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
-    if (clock === undefined || time === undefined) {
-      throw new DistributedCacheError(
-        'SCRIPT',
-        'The script attend answered something else than its contract.',
-      )
-    }
-    serverTime.sample(sentAt, localNow(), time)
+  async function attend(seen: Clock): Promise<boolean> {
+    const { foundOld } = await tags.attend(seen, booted ? undefined : (options.attendGraceMs ?? 20_000))
     booted = true
-    observed(clock)
+    return foundOld
+  }
+
+  /** What this process knows to be acknowledged holds before anything is read. */
+  async function begin(): Promise<void> {
+    await Promise.all([attend(history.latest), tags.restore()])
   }
 
   /** The first thing a connection does; whoever comes earlier waits for it. */
   function attendOnce(): Promise<void> {
     if (attendance === undefined) loadScripts(client, SCRIPTS).catch(() => {})
-    attendance ??= attend(history.latest).catch((error: unknown) => {
+    attendance ??= begin().catch((error: unknown) => {
       attendance = undefined
       throw error
     })
@@ -137,48 +136,35 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     )
   })
   function heartbeat(): void {
-    if (client.ready) attend(history.latest).catch((error: unknown) => onError('The heartbeat', error))
+    if (!client.ready) return
+    attend(history.latest)
+      .then((foundOld) => (foundOld ? tags.collect() : undefined))
+      .catch((error: unknown) => onError('The heartbeat', error))
   }
 
   const heartbeats = setInterval(heartbeat, options.attendEveryMs ?? 1_000)
   heartbeats.unref()
 
-  /** Records an invalidation in the tag state. */
-  async function change(changes: readonly TagChange[]): Promise<void> {
-    const sentAt = localNow()
-    const payload = invalidatePayload(options.publisher, ++sequence, changes)
-    const args = [String(history.latest), randomUUID(), String(options.stateTtlMs), names.bus, payload]
-    for (const { tag, windowMicros } of changes) {
-      args.push(tagField(tag), windowMicros === undefined ? '' : String(Math.round(windowMicros)))
-    }
-    const reply = await run(invalidateScript, [names.tags], args)
-    const [clock, time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
-    if (clock === undefined || time === undefined) {
-      throw new DistributedCacheError(
-        'SCRIPT',
-        'The script invalidate answered something else than its contract.',
-      )
-    }
-    serverTime.sample(sentAt, localNow(), time)
-    observed(clock)
-  }
-
   /** Sends commands that end with a read of the tag state, and makes the state whole when it is not. */
-  async function readView(tags: readonly string[], before: RedisCommand[]): Promise<[RedisReply[], TagView]> {
+  async function readView(
+    asked: readonly string[],
+    before: RedisCommand[],
+  ): Promise<[RedisReply[], TagView]> {
     for (let attempt = 0; ; attempt++) {
       const sentAt = localNow()
-      const commands = [...before, readTagsCommand(names.tags, tags)]
+      const commands = [...before, readTagsCommand(names.tags, asked)]
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
       const replies = await client.send(commands)
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
-      const view = parseTagView(replies[before.length], tags, latestPossible())
+      const view = parseTagView(replies[before.length], asked, latestPossible())
       if (view !== undefined && view.clock >= history.latest) {
         observed(view.clock)
         // What cannot be mended is judged as it is: nothing with such a tag is served.
         if (view.damaged.length === 0 || attempt === 2) return [replies, view]
-        await change(view.damaged.map((tag) => ({ tag, windowMicros: undefined })))
+        options.onDamage(view.damaged.length)
+        await tags.invalidate(view.damaged.map((tag) => ({ tag, windowMicros: undefined })))
         continue
       }
       // The state is gone, or behind what we know: raise the floor before anything is served.
@@ -188,7 +174,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   return {
-    async read(key, tags, stamp): Promise<StoredBytes> {
+    async read(key, asked, stamp): Promise<StoredBytes> {
       await connected()
       // The entry first: tag state that was read later judges it safely.
       const get: RedisCommand = { key, args: ['GETRANGE', key, '0', end] }
@@ -196,17 +182,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         key,
         args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? '', end],
       }
-      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional])
+      const [replies, view] = await readView(asked, [stamp === undefined ? get : conditional])
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
         const reply = await run(readEntryScript, [key], [stamp ?? '', end])
-        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: (await readView(tags, []))[1] }
+        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: (await readView(asked, []))[1] }
       }
       return { bytes: replies[0] === 1 ? 'unchanged' : entryBytes(replies[0]), view }
     },
 
-    async readTags(tags) {
+    async readTags(asked) {
       await connected()
-      const [, view] = await readView(tags, [])
+      const [, view] = await readView(asked, [])
       return view
     },
 
@@ -246,21 +232,24 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
       await connected()
-      await change(changes)
+      await tags.invalidate(changes)
     },
 
     async invalidateEverything() {
       await connected()
       // Distrusts the entries however recently somebody attended.
-      await attend(history.latest, -1)
+      acknowledged.rememberFloor((await tags.attend(history.latest, -1)).floor)
     },
 
-    async catchUp(seen, tags) {
+    confirm: async () => (confirm === undefined ? 0 : confirm()),
+    remember: ({ clock, now, changes }) => acknowledged.remember(clock, now, changes),
+
+    async catchUp(seen, asked) {
       await connected()
-      const [, view] = await readView(tags, [])
+      const [, view] = await readView(asked, [])
       if (view.clock >= seen) return view
       await attend(seen)
-      return (await readView(tags, []))[1]
+      return (await readView(asked, []))[1]
     },
 
     fenceAt: (time: LocalMillis) => history.at(time),
@@ -279,7 +268,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async close() {
       clearInterval(heartbeats)
       unregister()
-      await client.close()
+      await Promise.all([client.close(), confirmation?.client.close()])
     },
   }
 }

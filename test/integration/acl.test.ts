@@ -56,6 +56,17 @@ async function exercise(driver: Driver, preset: Preset, expectAnswers: boolean):
   const handler = new a.CacheHandler({})
   await handler.get('/page', { kind: 'APP_ROUTE' })
   await handler.set('/page', page, { cacheControl: { revalidate: 60 } })
+  // An invalidation that a replica of Redis shall confirm; there is none.
+  const confirming = start({
+    options: {
+      ...options,
+      invalidations: { onFailure: 'journal', replicas: 1 },
+      timeouts: { connectMs: 2000, commandMs: 300, requestBudgetMs: 4000 },
+    },
+  })
+  // A record that is older than any entry: forgotten by whoever comes by.
+  await redis.command('HSET', 'ndc:test:tags', ':old', '1')
+  await on(confirming).updateTags(['t'])
   // Tag state that is to be made anew.
   await redis.command('DEL', 'ndc:test:tags')
   await redis.command('RPUSH', 'ndc:test:tags', 'x')

@@ -69,7 +69,7 @@ function headOf(time: number, dice: Dice): Buffer {
   return head
 }
 
-const FIELDS = ['clock', 'floor', 'incarnation', 'alive', ':tag-0', ':tag-1']
+const FIELDS = ['clock', 'floor', 'incarnation', 'alive', 'keep', 'keepUntil', ':tag-0', ':tag-1']
 const NONSENSE = [
   'nan',
   'inf',
