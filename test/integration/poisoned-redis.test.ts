@@ -6,7 +6,15 @@ import type { Driver, Preset } from '../../src/options'
 import { FORMAT_VERSION, HEAD_BYTES, MAGIC } from '../../src/record'
 import { casesOf, Dice, seedOf } from '../support/hostile'
 import { type RedisServer, startRedis } from '../support/redis-server'
-import { contentOf, createFleet, DRIVERS, record, type Replica, useCacheEntry } from '../support/replicas'
+import {
+  contentOf,
+  createFleet,
+  DRIVERS,
+  record,
+  type Replica,
+  TEST_OPTIONS,
+  useCacheEntry,
+} from '../support/replicas'
 
 const PREFIX = 'ndc:test'
 const STATE = `${PREFIX}:tags`
@@ -194,6 +202,42 @@ describe.each(combinations)('a poisoned Redis over %s, %s, %s', (driver, preset,
     const fresh = start()
     const faults = await record('fault', async () => expect(await get(fresh, 'key-1')).toBeUndefined())
     expect(faults).toMatchObject([{ fault: 'checksum' }])
+  })
+
+  it('a record from before an invalidation, put back, is not served', async () => {
+    await served(a, 'key-0')
+    const name = names.entry('use-cache', 'key-0')
+    await redis.command('COPY', name, 'kept')
+    await a.useCacheHandlers.default.updateTags(['tag-0'])
+    await served(a, 'key-0')
+    await redis.command('COPY', 'kept', name, 'REPLACE')
+    expect(await get(start(), 'key-0')).toBeUndefined()
+  })
+
+  it('a record older than the longest life, put back, is a fault: its tags may be forgotten', async () => {
+    await served(a, 'key-0')
+    const name = names.entry('use-cache', 'key-0')
+    const now = Date.now() * 1000
+    const tooOld = now - (TEST_OPTIONS.maxTtlSeconds + 2 * 24 * 3600) * 1_000_000
+    const [clock] = (await redis.command('HMGET', STATE, 'clock')) as string[]
+    const life = { modifiedAt: now, retryAt: 0, revalidate: 60, expire: Infinity }
+    const entry = {
+      ...life,
+      fence: Number(clock),
+      tags: [],
+      detail: { stale: 60 },
+      chunks: [Buffer.from('old')],
+    }
+    const compression = { codec: 'none', thresholdBytes: 0 } as const
+    const seen: (string | undefined)[] = []
+    for (const bornAt of [now, tooOld]) {
+      const bytes = await encodeEntry(name, { ...entry, bornAt }, { compression, maxEntryBytes, encryption })
+      await redis.command('SET', name, bytes as Buffer)
+      const fresh = start()
+      const faults = await record('fault', async () => void seen.push(await get(fresh, 'key-0')))
+      seen.push(...faults.map(({ fault }) => fault))
+    }
+    expect(seen).toEqual(['old', undefined, 'time'])
   })
 
   it('a lease that never ends, or of another type, holds nobody off', async () => {

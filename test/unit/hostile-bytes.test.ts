@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ResponseValue } from '../../runtime/handlers/next-types'
 import { packResponse, unpackResponse } from '../../runtime/handlers/response-codec'
 import { packUseCache, unpackUseCache } from '../../runtime/handlers/use-cache-codec'
@@ -25,12 +25,13 @@ const restore: (() => void)[] = []
 beforeEach(() => {
   largest = 0
   for (const name of ['alloc', 'allocUnsafe', 'allocUnsafeSlow'] as const) {
-    const original = Buffer[name].bind(Buffer) as (size: number, ...rest: never[]) => Buffer<ArrayBuffer>
-    const spy = vi.spyOn(Buffer, name).mockImplementation((size: number, ...rest: never[]) => {
+    const original = Buffer[name]
+    // No spy of the test runner: it would keep every buffer.
+    Buffer[name] = ((size: number, ...rest: never[]) => {
       largest = Math.max(largest, size)
-      return original(size, ...rest)
-    })
-    restore.push(() => spy.mockRestore())
+      return (original as (size: number, ...rest: never[]) => Buffer<ArrayBuffer>)(size, ...rest)
+    }) as never
+    restore.push(() => void (Buffer[name] = original as never))
   }
   heldBefore = process.memoryUsage().arrayBuffers
 })
