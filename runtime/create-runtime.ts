@@ -17,7 +17,10 @@ import { Invalidator } from './cache/invalidator'
 import { Journal } from './cache/journal'
 import { LocalEntries } from './cache/local-entries'
 import { SingleFlight } from './cache/single-flight'
+import { RequestBudgets } from './cache/request-budget'
 import { LocalTagView } from './cache/tag-view'
+import { withBreaker } from './clients/breaker'
+import type { CircuitChange } from './clients/circuit'
 import type { RedisClient } from './clients/client'
 import { createCacheHandlerClass } from './handlers/response-handler'
 import { windowSecondsOf } from './handlers/tag-durations'
@@ -28,7 +31,9 @@ import { createLocalStore } from './memory/local-store'
 import { createMemoryStore } from './memory/memory-store'
 import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
+import { END_DEADLINE_MS, type Endable } from './process-end'
 import { createEmit, type Emit } from './telemetry'
+import { within } from './within'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */
 const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
@@ -41,28 +46,26 @@ const KEEP_TAGS_FACTOR = 1.1
 const CLOCK_MARGIN_MICROS = 5_000_000
 
 /** For tests, which count commands or do not wait for seconds. */
-export type RuntimeTuning = Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'>
+export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'> {
+  readonly endDeadlineMs?: Milliseconds
+}
 
 /** Puts the parts together; what belongs to whom is design section 6. */
 export function createRuntime(
   config: RuntimeConfig,
   tuning: RuntimeTuning = {},
-): Runtime & InvalidationForwarder {
+): Runtime & InvalidationForwarder & Endable {
   const emit = createEmit(config.debug)
   const log = createLogger()
   const names = createKeyNames(config.options.keyPrefix, config.namespace)
   const publisher = randomUUID()
   const local = new LocalEntries(config.options.l1)
   const view = new LocalTagView()
-  const client = config.backend === 'memory' ? undefined : openClient(config)
+  const client = config.backend === 'memory' ? undefined : openClient(config, circuitChanged)
   const store =
     client === undefined
       ? createMemoryStore(BUILD_MEMORY_BYTES)
       : openRedisStore(client, config, { names, publisher, emit, log, tuning })
-  const unregister = client?.onEvent((event) => {
-    if (event.type === 'end')
-      log('The connection to Redis ended; this replica reconnects by itself', event.reason)
-  })
   let flight: SingleFlight | undefined
   const bus =
     client &&
@@ -106,9 +109,10 @@ export function createRuntime(
     log,
   })
   const ingredients = new Ingredients()
+  const budgets = new RequestBudgets(config.options.timeouts.requestBudgetMs)
   const options = withUsableCodec(config.options, log)
   const format: EntryFormat = { ...options, encryption: config.encryption }
-  const shared = { names, options, format, invalidator, journal, ingredients, emit, log }
+  const shared = { names, options, format, invalidator, journal, budgets, ingredients, emit, log }
   const { maxTtlSeconds } = options
   const reader = new EntryReader({
     store,
@@ -128,6 +132,18 @@ export function createRuntime(
   // One object for both kinds: Next then announces every invalidation once, not twice.
   const localHandler =
     config.options.useCache === 'remote-only' ? createUseCacheHandler(cacheOfThisProcess()) : sharedHandler
+
+  function circuitChanged(change: CircuitChange): void {
+    emit('circuit', change)
+    const { state, reason, refused, ms } = change
+    if (state === 'open') log('Redis is not asked until it answers again', reason)
+    else
+      log('Redis answers again', `after ${Math.ceil(ms / 1000)} s, in which ${refused} commands were refused`)
+  }
+
+  async function releaseLeases(): Promise<void> {
+    await flight?.release()
+  }
 
   function cacheOfThisProcess(): Cache {
     const own = createLocalStore(store, config.options.l1)
@@ -161,10 +177,16 @@ export function createRuntime(
       // The caller's own handlers have done their part: whether to reject is not ours to say.
       await cache.invalidate(tags, windowSecondsOf(durations)).catch(() => {})
     },
+    releaseLeases,
+    sayWhatIsLeft() {
+      invalidator.sayWhatIsLost()
+      log.flush()
+    },
     async close() {
-      await invalidator.close()
-      unregister?.()
-      flight?.close()
+      const deadlineMs = tuning.endDeadlineMs ?? END_DEADLINE_MS
+      const done = Promise.all([cache.drained(), invalidator.close()]).then(releaseLeases)
+      await within(done, deadlineMs).catch(() => {})
+      budgets.close()
       await bus?.close()
       await store.close()
     },
@@ -187,19 +209,20 @@ function withUsableCodec(options: ResolvedOptions, log: Logger): ResolvedOptions
   return { ...options, compression: { ...options.compression, codec: 'none' } }
 }
 
-function openClient({ options, url, createClient }: RuntimeConfig, suffix = ''): RedisClient {
+function openClient(
+  { options, url, createClient }: RuntimeConfig,
+  onChange?: (change: CircuitChange) => void,
+  suffix = '',
+): RedisClient {
   if (url === undefined || createClient === undefined) {
     throw new DistributedCacheError(
       'ROUTER',
       'The redis backend needs a URL and a driver. Set REDIS_URL, and install ioredis or redis.',
     )
   }
-  return createClient({
-    url,
-    connectMs: options.timeouts.connectMs,
-    commandMs: options.timeouts.commandMs,
-    clientName: options.keyPrefix + suffix,
-  })
+  const { connectMs, commandMs } = options.timeouts
+  const client = createClient({ url, connectMs, commandMs, clientName: options.keyPrefix + suffix })
+  return withBreaker(client, { commandMs, ...(onChange && { onChange }) })
 }
 
 function openRedisStore(
@@ -216,13 +239,14 @@ function openRedisStore(
     names,
     publisher,
     connectMs: timeouts.connectMs,
+    commandMs: timeouts.commandMs,
     maxRecordBytes: maxRecordBytes(config.options.maxEntryBytes),
     stateTtlMs: maxTtlSeconds * 1000 + STATE_MARGIN_MS,
     keepTagsMs: Math.round(maxTtlSeconds * 1000 * KEEP_TAGS_FACTOR),
     confirmation:
       replicas === 0
         ? undefined
-        : { client: openClient(config, ':confirmation'), replicas, waitMs: timeouts.commandMs },
+        : { client: openClient(config, undefined, ':confirmation'), replicas, waitMs: timeouts.commandMs },
     onError: (what, error) => log(`${what} failed`, messageOf(error)),
     onDamage(records) {
       emit('damaged', { records })

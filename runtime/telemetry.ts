@@ -41,6 +41,8 @@ export interface TelemetryEvents {
   gap: { reason: string }
   /** An invalidation is acknowledged: it is final from here on. */
   invalidated: { tags: readonly string[]; ms: Milliseconds }
+  /** The circuit breaker: nothing is asked while it is open. Refused: commands; both are 0 when it opens. */
+  circuit: { state: 'open' | 'closed'; reason: string; refused: number; ms: Milliseconds }
   /** An invalidation could not be sent, or was refused; it is kept and retried. Overflowed: for all tags there are. */
   journalled: { tags: number; pending: number; overflowed: boolean }
   /** Fewer replicas of Redis than wanted confirmed an invalidation; the primary has it. */
@@ -68,6 +70,7 @@ const EVENTS: readonly TelemetryEvent[] = [
   'gap',
   'invalidated',
   'journalled',
+  'circuit',
   'unconfirmed',
   'restored',
   'lost',

@@ -58,15 +58,20 @@ export interface DistributedCacheOptions {
     connectMs?: number
     /** Time for one command. @default 500 */
     commandMs?: number
-    /** Time for all reads of one request together. @default 1000 */
+    /**
+     * Time for all reads of one request together; the reads that are left when it is used up are misses. Without a
+     * request that Next tells of, for each read.
+     * @default 1000
+     */
     requestBudgetMs?: number
   }
   /** What becomes of an invalidation that Redis did not take, or might lose. */
   invalidations?: {
     /**
      * An invalidation that does not reach Redis is kept and retried until it does, in either case. With `journal` its
-     * caller is not told; with `reject`, `revalidateTag(tag, { expire: 0 })` and `updateTag` throw. One with a
-     * profile that is served stale meanwhile never throws: Next.js would leave the response of a server action open.
+     * caller is not told; with `reject`, those that expire at once (`updateTag`, `revalidatePath`,
+     * `revalidateTag(tag, { expire: 0 })`) fail: a server action answers 500. One with a profile never fails:
+     * Next.js would leave the response of a server action open.
      * @default 'journal'
      */
     onFailure?: 'journal' | 'reject'

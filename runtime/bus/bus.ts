@@ -69,7 +69,12 @@ export class Bus {
 
   /** Whether everything that was published up to two seconds ago has been heard. */
   get proven(): boolean {
-    return this.live && localNow() - this.provenAt < PROOF_LIFE_MS
+    return this.live && this.withinGrace
+  }
+
+  /** Whether it was proven less than two seconds ago, alive or not, and nothing has been missed since then. */
+  get withinGrace(): boolean {
+    return localNow() - this.provenAt < PROOF_LIFE_MS
   }
 
   get subscribed(): boolean {
@@ -113,9 +118,9 @@ export class Bus {
 
   private changed(live: boolean): void {
     this.live = live
-    this.provenAt = -Infinity
     this.sequences.clear()
     if (!live) return
+    this.provenAt = -Infinity
     this.gap(this.clockHeard, 'subscribed')
     this.options.listener.onLive()
     for (const callback of this.whenLive) {

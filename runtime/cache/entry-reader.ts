@@ -9,6 +9,7 @@ import type { Emit, Tier } from '../telemetry'
 import { DamagedHeads } from './damaged-heads'
 import type { Journal } from './journal'
 import type { LocalEntries } from './local-entries'
+import type { RequestBudget } from './request-budget'
 import { TagMemo } from './tag-memo'
 import type { LocalTagView } from './tag-view'
 
@@ -89,21 +90,39 @@ export class EntryReader {
   }
 
   /** @throws what the store rejects with */
-  async read(key: string, options: ReadOptions): Promise<JudgedRead> {
+  async read(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
     const { journal } = this.parts
     for (let attempt = 0; attempt < 3; attempt++) {
       const { settled } = journal
-      const read = this.fromMemory(key, options) ?? (await this.fromStore(key, options))
+      const read = await this.readOnce(key, options, budget)
       // What left the journal while we read may have reached the store too late for our reply.
       if (journal.settled === settled) return read
     }
     return NO_ANSWER
   }
 
+  private async readOnce(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
+    if (this.parts.bus?.proven) {
+      const read = this.fromMemory(key, options)
+      // What wants a refresh may have had one elsewhere.
+      if (read?.verdict === 'fresh' && read.age === 'fresh') return read
+    }
+    return this.fromStore(key, options, budget)
+  }
+
+  /**
+   * What memory holds when the store cannot be asked, for as long as everybody else might take it for current: a
+   * subscription that died is no worse than one that died in silence. The clock that comes with it is the one
+   * up to which the bus told everything, so that what is made of it is fenced as if the bus had stayed alive.
+   */
+  readWithinGrace(key: string, options: ReadOptions): JudgedRead | undefined {
+    return this.parts.bus?.withinGrace ? this.fromMemory(key, options) : undefined
+  }
+
   private fromMemory(key: string, options: ReadOptions): JudgedRead | undefined {
     const { bus, store, local, view } = this.parts
     // A reply that is ahead of the bus makes memory unproven until the bus catches up.
-    if (bus === undefined || !bus.proven || bus.clock < store.latestClock) return undefined
+    if (bus === undefined || bus.clock < store.latestClock) return undefined
     const entry = local.getProven(key)
     if (entry === undefined) return undefined
     const known = view.view(
@@ -111,19 +130,19 @@ export class EntryReader {
       bus.clock,
     )
     if (known === undefined || entry.fence > known.clock) return undefined
-    const read = this.judged(entry, known, options, 'local')
-    // What wants a refresh may have had one elsewhere.
-    return read.verdict === 'fresh' && read.age === 'fresh' ? read : undefined
+    return this.judged(entry, known, options, 'local')
   }
 
-  private async fromStore(key: string, options: ReadOptions): Promise<JudgedRead> {
+  private async fromStore(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
     const { store, local } = this.parts
     const { tags = [], expiringTags = [] } = options
     const asked = new Set([...tags, ...expiringTags, ...this.memo.get(key)])
     const held = local.get(key)
     const proof = local.begin(key)
     try {
-      let { bytes, view } = await store.read(key, [...asked], held?.stamp)
+      let { bytes, view } = await budget.spend((patience) =>
+        store.read(key, [...asked], held?.stamp, patience),
+      )
       if (bytes === null) local.drop(key)
       let entry = bytes === 'unchanged' ? held : await this.decode(key, bytes)
       const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
@@ -146,9 +165,11 @@ export class EntryReader {
       this.memo.set(key, entry.tags)
       if (entry.tags.some((tag) => !asked.has(tag))) {
         for (const tag of entry.tags) asked.add(tag)
-        view = await store.readTags([...asked])
+        view = await budget.spend((patience) => store.readTags([...asked], patience))
       }
-      if (entry.fence > view.clock) view = await store.catchUp(entry.fence, [...asked])
+      const { fence } = entry
+      if (fence > view.clock)
+        view = await budget.spend((patience) => store.catchUp(fence, [...asked], patience))
       const read = this.judged(entry, view, options, tier)
       if (this.learn(view, asked) && read.entry !== undefined && tier !== 'build')
         local.keep(key, entry, proof)

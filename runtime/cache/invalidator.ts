@@ -41,6 +41,7 @@ export class Invalidator {
   private flushing: Promise<void> | undefined
   private readonly sending = new Set<Promise<unknown>>()
   private closed = false
+  private saidLost = false
 
   constructor(private readonly parts: InvalidatorOptions) {
     parts.store.onReady(() => void this.flush())
@@ -192,7 +193,7 @@ export class Invalidator {
 
   /** The process ends: one last attempt, bounded, and a loud word about what is lost. Never rejects. */
   async close(): Promise<void> {
-    const { journal, patienceMs, emit, log } = this.parts
+    const { patienceMs } = this.parts
     if (this.closed) return
     this.closed = true
     clearTimeout(this.retry)
@@ -200,7 +201,14 @@ export class Invalidator {
       patienceMs,
       Promise.all(this.sending).then(() => this.flush()),
     )
-    if (!journal.behind) return
+    this.sayWhatIsLost()
+  }
+
+  /** For the very end, once. */
+  sayWhatIsLost(): void {
+    const { journal, emit, log } = this.parts
+    if (!journal.behind || this.saidLost) return
+    this.saidLost = true
     const tags = journal.size
     const everything = journal.overflow > 0
     emit('lost', { tags, everything })

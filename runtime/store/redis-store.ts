@@ -27,7 +27,8 @@ import { renewLeaseScript } from './scripts/renew-lease'
 import { restoreInvalidationsScript } from './scripts/restore-invalidations'
 import { writeEntryScript } from './scripts/write-entry'
 import { TagWriter, type TagWriterOptions } from './tag-writer'
-import type { LeaseState, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import type { LeaseState, Patience, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import { within } from '../within'
 
 const SCRIPTS: readonly Script[] = [
   addEntryScript,
@@ -48,6 +49,8 @@ export interface RedisStoreOptions extends TagWriterOptions {
   readonly maxRecordBytes: Bytes
   /** How long the first operations of a process wait for the connection, in milliseconds. */
   readonly connectMs: Milliseconds
+  /** What a command may take, however patient the caller is, in milliseconds. */
+  readonly commandMs: Milliseconds
   /** Replicas of Redis that shall confirm an invalidation, and the connection to ask on; undefined: none. */
   readonly confirmation?: { client: RedisClient; replicas: number; waitMs: Milliseconds } | undefined
   /** How often a process says that it lives, in milliseconds. @default 1000 */
@@ -70,8 +73,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   /** Numbers what this process publishes, so that others notice what they missed. */
   let sequence = 0
   let attendance: Promise<void> | undefined
+  let attended = false
   const acknowledged = new Acknowledged()
-  const tags = new TagWriter(options, {
+  const tagWriter = new TagWriter(options, {
     history,
     serverTime,
     acknowledged,
@@ -93,42 +97,61 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     if (clock <= latestPossible()) history.observe(localNow(), clock)
   }
 
-  async function run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<RedisReply> {
-    return runScript(client, script, keys, args)
+  async function run(
+    script: Script,
+    keys: string[],
+    args: (string | Buffer)[],
+    patience?: Patience,
+  ): Promise<RedisReply> {
+    return runScript(client, script, keys, args, timeoutOf(patience))
+  }
+
+  function timeoutOf(patience: Patience | undefined): Milliseconds | undefined {
+    return patience && Math.min(options.commandMs, patience.leftMs)
   }
 
   async function attend(seen: Clock): Promise<boolean> {
-    const { foundOld } = await tags.attend(seen, booted ? undefined : (options.attendGraceMs ?? 20_000))
+    const { foundOld } = await tagWriter.attend(seen, booted ? undefined : (options.attendGraceMs ?? 20_000))
     booted = true
     return foundOld
   }
 
   /** What this process knows to be acknowledged holds before anything is read. */
   async function begin(): Promise<void> {
-    await Promise.all([attend(history.latest), tags.restore()])
+    await Promise.all([attend(history.latest), tagWriter.restore()])
   }
 
   /** The first thing a connection does; whoever comes earlier waits for it. */
   function attendOnce(): Promise<void> {
     if (attendance === undefined) loadScripts(client, SCRIPTS).catch(() => {})
-    attendance ??= begin().catch((error: unknown) => {
-      attendance = undefined
-      throw error
-    })
-    return attendance
+    if (attendance !== undefined) return attendance
+    const mine = begin().then(
+      () => {
+        attended ||= attendance === mine
+      },
+      (error: unknown) => {
+        if (attendance === mine) attendance = undefined
+        throw error
+      },
+    )
+    attendance = mine
+    return mine
   }
 
-  async function connected(): Promise<void> {
+  async function connected(patience?: Patience): Promise<void> {
+    if (attended) return
     if (!client.ready) {
-      // Only while the process starts: later a missing connection fails fast.
-      const remainingMs = waitForConnectionUntil - localNow()
+      // Only while the process starts: later a missing connection fails fast, before anything is composed in vain.
+      const remainingMs = Math.min(waitForConnectionUntil - localNow(), patience?.leftMs ?? Infinity)
       if (remainingMs > 0) await client.waitUntilReady(remainingMs)
+      else await client.send([])
     }
-    await attendOnce()
+    await within(attendOnce(), patience?.leftMs)
   }
 
   const unregister = client.onEvent((event) => {
     attendance = undefined
+    attended = false
     if (event.type !== 'ready') return
     attendOnce().then(
       () => readyListeners.forEach((listener) => listener()),
@@ -138,7 +161,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   function heartbeat(): void {
     if (!client.ready) return
     attend(history.latest)
-      .then((foundOld) => (foundOld ? tags.collect() : undefined))
+      .then((foundOld) => (foundOld ? tagWriter.collect() : undefined))
       .catch((error: unknown) => onError('The heartbeat', error))
   }
 
@@ -147,52 +170,55 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   /** Sends commands that end with a read of the tag state, and makes the state whole when it is not. */
   async function readView(
-    asked: readonly string[],
+    tags: readonly string[],
     before: RedisCommand[],
+    patience: Patience | undefined,
   ): Promise<[RedisReply[], TagView]> {
     for (let attempt = 0; ; attempt++) {
       const sentAt = localNow()
-      const commands = [...before, readTagsCommand(names.tags, asked)]
+      const commands = [...before, readTagsCommand(names.tags, tags)]
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
-      const replies = await client.send(commands)
+      const replies = await client.send(commands, timeoutOf(patience))
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
-      const view = parseTagView(replies[before.length], asked, latestPossible())
+      const view = parseTagView(replies[before.length], tags, latestPossible())
       if (view !== undefined && view.clock >= history.latest) {
         observed(view.clock)
         // What cannot be mended is judged as it is: nothing with such a tag is served.
         if (view.damaged.length === 0 || attempt === 2) return [replies, view]
         options.onDamage(view.damaged.length)
-        await tags.invalidate(view.damaged.map((tag) => ({ tag, windowMicros: undefined })))
+        const mend = view.damaged.map((tag) => ({ tag, windowMicros: undefined }))
+        await within(tagWriter.invalidate(mend), patience?.leftMs)
         continue
       }
       // The state is gone, or behind what we know: raise the floor before anything is served.
       if (attempt === 2) throw new DistributedCacheError('CLIENT', 'The tag state does not hold still.')
-      await attend(history.latest)
+      await within(attend(history.latest), patience?.leftMs)
     }
   }
 
   return {
-    async read(key, asked, stamp): Promise<StoredBytes> {
-      await connected()
+    async read(key, tags, stamp, patience): Promise<StoredBytes> {
+      await connected(patience)
       // The entry first: tag state that was read later judges it safely.
       const get: RedisCommand = { key, args: ['GETRANGE', key, '0', end] }
       const conditional: RedisCommand = {
         key,
         args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? '', end],
       }
-      const [replies, view] = await readView(asked, [stamp === undefined ? get : conditional])
+      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional], patience)
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
-        const reply = await run(readEntryScript, [key], [stamp ?? '', end])
-        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: (await readView(asked, []))[1] }
+        const reply = await run(readEntryScript, [key], [stamp ?? '', end], patience)
+        const [, after] = await readView(tags, [], patience)
+        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: after }
       }
       return { bytes: replies[0] === 1 ? 'unchanged' : entryBytes(replies[0]), view }
     },
 
-    async readTags(asked) {
-      await connected()
-      const [, view] = await readView(asked, [])
+    async readTags(tags, patience) {
+      await connected(patience)
+      const [, view] = await readView(tags, [], patience)
       return view
     },
 
@@ -211,8 +237,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return reply === 1 ? 'stored' : 'superseded'
     },
 
-    async claimLease(key, token, ttlMs, stamp): Promise<LeaseState> {
-      const reply = await run(claimLeaseScript, [leaseName(key), key], [token, String(ttlMs), stamp])
+    async claimLease(key, token, ttlMs, stamp, patience): Promise<LeaseState> {
+      const args = [token, String(ttlMs), stamp]
+      const reply = await run(claimLeaseScript, [leaseName(key), key], args, patience)
       const [holder, livesMs] = Array.isArray(reply) ? (reply as RedisReply[]) : []
       return { holder: text(holder), livesMs: typeof livesMs === 'number' ? livesMs : 0 }
     },
@@ -232,24 +259,24 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
       await connected()
-      await tags.invalidate(changes)
+      await tagWriter.invalidate(changes)
     },
 
     async invalidateEverything() {
       await connected()
       // Distrusts the entries however recently somebody attended.
-      acknowledged.rememberFloor((await tags.attend(history.latest, -1)).floor)
+      acknowledged.rememberFloor((await tagWriter.attend(history.latest, -1)).floor)
     },
 
     confirm: async () => (confirm === undefined ? 0 : confirm()),
     remember: ({ clock, now, changes }) => acknowledged.remember(clock, now, changes),
 
-    async catchUp(seen, asked) {
-      await connected()
-      const [, view] = await readView(asked, [])
+    async catchUp(seen, tags, patience) {
+      await connected(patience)
+      const [, view] = await readView(tags, [], patience)
       if (view.clock >= seen) return view
-      await attend(seen)
-      return (await readView(asked, []))[1]
+      await within(attend(seen), patience?.leftMs)
+      return (await readView(tags, [], patience))[1]
     },
 
     fenceAt: (time: LocalMillis) => history.at(time),

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { EntryReader } from '../../runtime/cache/entry-reader'
 import { Journal } from '../../runtime/cache/journal'
 import { LocalEntries } from '../../runtime/cache/local-entries'
+import { RequestBudgets } from '../../runtime/cache/request-budget'
 import { LocalTagView } from '../../runtime/cache/tag-view'
 import { createMemoryStore } from '../../runtime/memory/memory-store'
 import { encodeEntry } from '../../src/entry'
@@ -10,6 +11,7 @@ import type { TagChange } from '../../src/tag-state'
 
 // The journal and a read at the same time; a store whose replies the test holds back.
 
+const budget = new RequestBudgets(60_000).of(undefined)
 const hard: TagChange[] = [{ tag: 't', windowMicros: undefined }]
 const soft: TagChange[] = [{ tag: 't', windowMicros: 60_000_000 }]
 
@@ -42,23 +44,23 @@ async function setUp() {
     emit: () => {},
   })
   // Its tags are known from here on: one round trip.
-  await reader.read('k', {})
+  await reader.read('k', {}, budget)
   held.reads = 0
   return { store, journal, reader, held }
 }
 
 it('what is in the journal judges a read, its soft tags included', async () => {
   const { journal, reader } = await setUp()
-  expect(await reader.read('k', {})).toMatchObject({ verdict: 'fresh' })
+  expect(await reader.read('k', {}, budget)).toMatchObject({ verdict: 'fresh' })
   journal.add(soft)
-  expect(await reader.read('k', {})).toMatchObject({ verdict: 'stale', entry: { tags: ['t'] } })
+  expect(await reader.read('k', {}, budget)).toMatchObject({ verdict: 'stale', entry: { tags: ['t'] } })
   journal.add(hard)
-  expect(await reader.read('k', {})).toMatchObject({ verdict: 'expired', entry: undefined })
+  expect(await reader.read('k', {}, budget)).toMatchObject({ verdict: 'expired', entry: undefined })
   journal.settle(journal.changes)
   journal.add([{ tag: 'path', windowMicros: undefined }])
-  expect(await reader.read('k', {})).toMatchObject({ verdict: 'fresh' })
-  expect(await reader.read('k', { tags: ['path'] })).toMatchObject({ verdict: 'expired' })
-  expect(await reader.read('k', { expiringTags: ['path'] })).toMatchObject({ verdict: 'expired' })
+  expect(await reader.read('k', {}, budget)).toMatchObject({ verdict: 'fresh' })
+  expect(await reader.read('k', { tags: ['path'] }, budget)).toMatchObject({ verdict: 'expired' })
+  expect(await reader.read('k', { expiringTags: ['path'] }, budget)).toMatchObject({ verdict: 'expired' })
 })
 
 it('what leaves the journal during a read is in the next reply: it reads once more', async () => {
@@ -67,7 +69,7 @@ it('what leaves the journal during a read is in the next reply: it reads once mo
   let release = (): void => {}
   held.until = new Promise<void>((resolve) => (release = resolve))
   // Redis answers from before the invalidation reaches it.
-  const read = reader.read('k', {})
+  const read = reader.read('k', {}, budget)
   await new Promise((resolve) => setImmediate(resolve))
   await store.invalidate(hard)
   journal.settle(journal.changes)
@@ -80,7 +82,7 @@ it('what is announced during a read counts, too', async () => {
   const { journal, reader, held } = await setUp()
   let release = (): void => {}
   held.until = new Promise<void>((resolve) => (release = resolve))
-  const read = reader.read('k', {})
+  const read = reader.read('k', {}, budget)
   await new Promise((resolve) => setImmediate(resolve))
   journal.add(hard)
   release()
