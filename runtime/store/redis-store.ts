@@ -14,7 +14,7 @@ import {
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
 import { Acknowledged } from './acknowledged'
 import { createConfirmation } from './confirmation'
-import { expectReply, parseTagView, parseTime, readTagsCommand, text } from './replies'
+import { entryBytes, parseTagView, parseTime, readTagsCommand, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
 import { attendScript } from './scripts/attend'
@@ -67,7 +67,6 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const serverTime = new ServerTime()
   const readyListeners = new Set<() => void>()
   const waitForConnectionUntil = localNow() + options.connectMs
-  /** Offset of the last byte that a read transfers, one past the bound. */
   const end = String(options.maxRecordBytes)
   let booted = false
   /** Numbers what this process publishes, so that others notice what they missed. */
@@ -298,12 +297,4 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       await Promise.all([client.close(), confirmation?.client.close()])
     },
   }
-}
-
-/** Another type under an entry's key is damage like any other: bytes that no decoder takes. */
-function entryBytes(reply: RedisReply | undefined): Buffer | null {
-  if (reply instanceof Error && reply.message.startsWith('WRONGTYPE')) return Buffer.alloc(0)
-  const bytes = expectReply<RedisReply>(reply, 'Reading an entry')
-  // GETRANGE does not tell a missing value from an empty one, which is none of ours either.
-  return Buffer.isBuffer(bytes) && bytes.length > 0 ? bytes : null
 }

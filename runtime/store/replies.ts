@@ -68,6 +68,14 @@ function isPossible({ hard, soft }: TagRecord, clock: Clock): boolean {
   return hard <= clock && soft.every((window) => window.clock <= clock)
 }
 
+/** Another type under an entry's key is damage like any other: bytes that no decoder takes. */
+export function entryBytes(reply: RedisReply | undefined): Buffer | null {
+  if (reply instanceof Error && reply.message.startsWith('WRONGTYPE')) return Buffer.alloc(0)
+  const bytes = expectReply<RedisReply>(reply, 'Reading an entry')
+  // GETRANGE does not tell a missing value from an empty one, which is none of ours either.
+  return Buffer.isBuffer(bytes) && bytes.length > 0 ? bytes : null
+}
+
 /** Reply to TIME. */
 export function parseTime(reply: RedisReply | undefined): ServerMicros | undefined {
   if (!Array.isArray(reply)) return undefined
