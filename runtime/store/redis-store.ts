@@ -4,11 +4,17 @@ import { keyPayload } from '../../src/bus-message'
 import { leaseName } from '../../src/key-names'
 import { localNow, ServerTime } from '../../src/server-time'
 import type { TagChange, TagView } from '../../src/tag-state'
-import type { Clock, LocalMillis, Milliseconds } from '../../src/units'
+import {
+  type Bytes,
+  type Clock,
+  CLOCK_HORIZON_MICROS,
+  type LocalMillis,
+  type Milliseconds,
+} from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
 import { Acknowledged } from './acknowledged'
 import { createConfirmation } from './confirmation'
-import { expectReply, parseTagView, parseTime, readTagsCommand, text } from './replies'
+import { entryBytes, parseTagView, parseTime, readTagsCommand, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
 import { attendScript } from './scripts/attend'
@@ -39,6 +45,8 @@ const SCRIPTS: readonly Script[] = [
 
 /** The life of the tag state must exceed that of the longest entry. */
 export interface RedisStoreOptions extends TagWriterOptions {
+  /** Longer values are no records of ours: of those a read transfers one byte more than this. */
+  readonly maxRecordBytes: Bytes
   /** How long the first operations of a process wait for the connection, in milliseconds. */
   readonly connectMs: Milliseconds
   /** What a command may take, however patient the caller is, in milliseconds. */
@@ -59,6 +67,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const serverTime = new ServerTime()
   const readyListeners = new Set<() => void>()
   const waitForConnectionUntil = localNow() + options.connectMs
+  const end = String(options.maxRecordBytes)
   let booted = false
   /** Numbers what this process publishes, so that others notice what they missed. */
   let sequence = 0
@@ -80,9 +89,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const confirm =
     confirmation && createConfirmation({ ...confirmation, key: names.tags, ttlMs: options.stateTtlMs })
 
+  const latestPossible = (): Clock => serverTime.now() + CLOCK_HORIZON_MICROS
+
   /** Every reply that tells the clock goes through here. */
   function observed(clock: Clock): void {
-    history.observe(localNow(), clock)
+    if (clock <= latestPossible()) history.observe(localNow(), clock)
   }
 
   async function run(
@@ -168,12 +179,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
       const replies = await client.send(commands, timeoutOf(patience))
-      const view = parseTagView(replies[before.length], tags, options.onDamage)
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
+      const view = parseTagView(replies[before.length], tags, latestPossible())
       if (view !== undefined && view.clock >= history.latest) {
         observed(view.clock)
-        return [replies, view]
+        // What cannot be mended is judged as it is: nothing with such a tag is served.
+        if (view.damaged.length === 0 || attempt === 2) return [replies, view]
+        options.onDamage(view.damaged.length)
+        const mend = view.damaged.map((tag) => ({ tag, windowMicros: undefined }))
+        await within(tagWriter.invalidate(mend), patience?.leftMs)
+        continue
       }
       // The state is gone, or behind what we know: raise the floor before anything is served.
       if (attempt === 2) throw new DistributedCacheError('CLIENT', 'The tag state does not hold still.')
@@ -185,14 +201,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async read(key, tags, stamp, patience): Promise<StoredBytes> {
       await connected(patience)
       // The entry first: tag state that was read later judges it safely.
-      const get: RedisCommand = { key, args: ['GET', key] }
+      const get: RedisCommand = { key, args: ['GETRANGE', key, '0', end] }
       const conditional: RedisCommand = {
         key,
-        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''],
+        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? '', end],
       }
       const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional], patience)
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
-        const reply = await run(readEntryScript, [key], [stamp ?? ''], patience)
+        const reply = await run(readEntryScript, [key], [stamp ?? '', end], patience)
         const [, after] = await readView(tags, [], patience)
         return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: after }
       }
@@ -205,10 +221,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return view
     },
 
-    async write(key, record, ttlMs, token = ''): Promise<WriteOutcome> {
+    async write(key, record, ttlMs, { token = '', damaged = '' } = {}): Promise<WriteOutcome> {
       await connected()
       const payload = keyPayload(options.publisher, ++sequence, key)
-      const args = [record, String(ttlMs), token, names.bus, payload]
+      const args = [record, String(ttlMs), token, names.bus, payload, damaged]
       const reply = await run(writeEntryScript, [key, leaseName(key)], args)
       return reply === 1 ? 'stored' : 'superseded'
     },
@@ -281,11 +297,4 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       await Promise.all([client.close(), confirmation?.client.close()])
     },
   }
-}
-
-/** Another type under an entry's key is damage like any other: bytes that no decoder takes. */
-function entryBytes(reply: RedisReply | undefined): Buffer | null {
-  if (reply instanceof Error && reply.message.startsWith('WRONGTYPE')) return Buffer.alloc(0)
-  const bytes = expectReply<RedisReply>(reply, 'Reading an entry')
-  return Buffer.isBuffer(bytes) ? bytes : null
 }

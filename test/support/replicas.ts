@@ -7,6 +7,7 @@ import { createRuntime, type RuntimeTuning } from '../../runtime/create-runtime'
 import type { UseCacheEntry } from '../../runtime/handlers/next-types'
 import { streamOf } from '../../runtime/handlers/use-cache-codec'
 import { CHANNEL_PREFIX, type TelemetryEvent, type TelemetryEvents } from '../../runtime/telemetry'
+import type { Keyring } from '../../src/encryption'
 import type { Driver, ResolvedOptions } from '../../src/options'
 import { localNow } from '../../src/server-time'
 
@@ -35,6 +36,7 @@ export interface ReplicaOptions {
   namespace?: string
   options?: Partial<ResolvedOptions>
   tuning?: RuntimeTuning
+  encryption?: Keyring | undefined
   /** When the build began [ms]; its output is where the handlers are told. */
   buildStartedAt?: number
 }
@@ -48,6 +50,7 @@ export function startReplica({
   namespace = 'build-1',
   options = {},
   tuning,
+  encryption,
   buildStartedAt,
 }: ReplicaOptions): Replica {
   const config: RuntimeConfig = {
@@ -56,6 +59,7 @@ export function startReplica({
     url,
     namespace,
     debug: false,
+    encryption,
     buildStartedAt,
     createClient: DRIVERS[driver],
   }
