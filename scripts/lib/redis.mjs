@@ -66,8 +66,7 @@ export async function startRedis({ args = [], port, directory: given } = {}) {
     const remove = async () => {
       if (given === undefined) await rm(directory, { recursive: true, force: true })
     }
-    if (given === undefined)
-      process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+    if (given === undefined) process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
     try {
       const server = await startProcess({
         name: 'redis-server',

@@ -13,7 +13,12 @@ import { runFault } from './run-fault.mjs'
 export async function openCell({ pace, seed, ...choice }) {
   const arena = await openArena(choice)
   const random = createRandom(seed)
-  const load = startLoad({ replicas: arena.replicas, random, perSecond: pace.perSecond, limitMs: pace.requestMs })
+  const load = startLoad({
+    replicas: arena.replicas,
+    random,
+    perSecond: pace.perSecond,
+    limitMs: pace.requestMs,
+  })
   const invalidations = createInvalidations({ arena, ...pace })
   const parts = { arena, load, invalidations, pace }
   return {

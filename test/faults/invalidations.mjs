@@ -65,7 +65,11 @@ export function createInvalidations({ arena, victims, checks, requestMs }) {
         const replica = replicas[index % replicas.length]
         needed.set(id, await origin.publish(id))
         const json = { action: 'revalidateTag', tag: `content:${id}` }
-        const { status, ms } = await ask(`${replica.url}/api/control`, { method: 'POST', json, limitMs: requestMs })
+        const { status, ms } = await ask(`${replica.url}/api/control`, {
+          method: 'POST',
+          json,
+          limitMs: requestMs,
+        })
         count(status, ms, `invalidation on ${replica.name}`)
       }
     },

@@ -3,7 +3,8 @@ import { heaps, openSockets, watchSockets } from './observe.mjs'
 import { secondsToRecover } from './recovery.mjs'
 
 /**
- * How long things may take. `full` for a table with times; `short` for a test, which counts and never measures.
+ * How long things may take. `full`: a table with times. `soak`: the same for hours. `short`: a test, which counts
+ * and never measures.
  *
  * requests, healthyMs, faultedMs: the least that a phase sees
  * requestMs: a request that takes longer has no answer; over `budgetMs` it broke its budget by far
@@ -12,15 +13,26 @@ import { secondsToRecover } from './recovery.mjs'
  */
 export const PACES = {
   full: {
-    perSecond: 40,
-    requests: 100,
+    perSecond: 20,
+    requests: 60,
     healthyMs: 3_000,
-    faultedMs: 6_000,
+    faultedMs: 5_000,
     requestMs: 30_000,
     budgetMs: 10_000,
     limitMs: 30_000,
     victims: 8,
     checks: 3,
+  },
+  soak: {
+    perSecond: 20,
+    requests: 40,
+    healthyMs: 500,
+    faultedMs: 3_000,
+    requestMs: 30_000,
+    budgetMs: 10_000,
+    limitMs: 30_000,
+    victims: 4,
+    checks: 1,
   },
   short: {
     perSecond: 20,
@@ -47,7 +59,7 @@ export async function runFault(fault, { arena, load, invalidations, pace }) {
   const heapBefore = await heaps(arena)
 
   const healthy = load.enter()
-  await load.lasts(pace.requests, pace.healthyMs)
+  if (pace.healthyMs > 0) await load.lasts(pace.requests, pace.healthyMs)
 
   if (fault.atBoot) {
     await load.pause()
@@ -95,7 +107,9 @@ export async function runFault(fault, { arena, load, invalidations, pace }) {
     renders,
     sockets,
     /** Another process has another heap. */
-    heapGrowth: fault.atBoot ? undefined : Math.max(...heapAfter.map((bytes, index) => bytes - heapBefore[index])),
+    heapGrowth: fault.atBoot
+      ? undefined
+      : Math.max(...heapAfter.map((bytes, index) => bytes - heapBefore[index])),
     heapBytes: Math.max(...heapAfter),
     recoverySeconds: seconds,
     invalidations: { issued: invalidations.issued, held: verdict.held },
