@@ -4,7 +4,7 @@ import { PASSWORD, USER } from './faulty-redis.mjs'
 /** How often a fault that a healthy runtime mends is made again. */
 const AGAIN_MS = 300
 /** For what waits for the runtime to notice something by itself. */
-const NOTICE_MS = 15_000
+const NOTICE_MS = 60_000
 
 /** Every key becomes a list. One script: nothing comes in between. */
 const WRONG_TYPE = `
