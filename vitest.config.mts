@@ -57,6 +57,18 @@ export default defineConfig({
         },
       },
       {
+        // Clients, faults and a checker over what they saw, without Next: real processes that want the machine for
+        // themselves.
+        test: {
+          name: 'history',
+          include: ['test/history/**/*.test.mjs'],
+          testTimeout: minute,
+          hookTimeout: 2 * minute,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
         // Real Next builds and servers: one file at a time, and a build may take minutes on a small machine.
         test: {
           name: 'e2e',
@@ -64,7 +76,7 @@ export default defineConfig({
           testTimeout: 3 * minute,
           hookTimeout: 15 * minute,
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -26,6 +26,7 @@ const suites = {
   types: { limitMs: 5 * minute },
   contract: { limitMs: 20 * minute },
   integration: { limitMs: 25 * minute, needsRedis: true },
+  history: { limitMs: 15 * minute, needsRedis: true },
   e2e: { limitMs: 75 * minute, needsRedis: true },
 }
 
@@ -136,7 +137,7 @@ async function runSuite(name, folder, forVitest) {
     [
       'run',
       `--project=${name}`,
-      `--reporter=${name === 'e2e' || name === 'integration' ? 'verbose' : 'default'}`,
+      `--reporter=${['integration', 'history', 'e2e'].includes(name) ? 'verbose' : 'default'}`,
       '--reporter=json',
       `--outputFile.json=${reportFile}`,
       ...(process.env.GITHUB_ACTIONS ? ['--reporter=github-actions'] : []),

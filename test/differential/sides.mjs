@@ -1,5 +1,6 @@
 // The two sides of the comparison: one stock process, and N replicas with this package in front of one
 // Redis. Each side has an origin of its own, so that neither sees what the other asked for.
+import { readdir, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeStandalone } from '../../scripts/lib/prepare-app.mjs'
@@ -46,6 +47,7 @@ export async function createSide({ name, app, directory, servers, env = {}, barr
       for (const serverName of servers) {
         const standalone = await makeStandalone(app, join(directory, serverName))
         await tamper?.(standalone)
+        await dateOutput(join(standalone, app.serverDirectory, '.next', 'server'))
         running.push(await startServer(serverName, app, standalone, { ORIGIN_URL: origin.url, ...env }))
       }
       turn = 0
@@ -71,6 +73,19 @@ export async function createSide({ name, app, directory, servers, env = {}, barr
     },
   }
   return side
+}
+
+/** What a page was when it was copied counts as its age: long enough ago, for both sides, for what lives for seconds. */
+const OUTPUT_AGE_SECONDS = 10
+
+/** The copies of the two sides are made at different moments; their pages must not grow old at different steps. */
+async function dateOutput(server) {
+  const at = Date.now() / 1000 - OUTPUT_AGE_SECONDS
+  for (const folder of ['app', 'pages']) {
+    const below = join(server, folder)
+    for (const entry of await readdir(below, { recursive: true, withFileTypes: true }).catch(() => []))
+      if (entry.isFile()) await utimes(join(entry.parentPath ?? entry.path, entry.name), at, at)
+  }
 }
 
 async function startServer(name, app, standalone, env) {

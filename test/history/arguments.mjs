@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { FAULTS } from './faults.mjs'
 import { SABOTAGES } from './sabotage.mjs'
 
-export const USAGE = `node scripts/history.mjs [options]
+export const USAGE = `npm run test:history -- [options]
 
   --minutes <n>      length of the traffic (default 1; fractions are fine)
   --preset <name>    strict (default) or l1-pubsub

@@ -7,6 +7,7 @@ export const FAULTS = {
   halfOpen: 3,
   stall: 3,
   drop: 6,
+  deafen: 2,
   pause: 3,
   kill: 1,
   hang: 1,
@@ -88,8 +89,8 @@ export function createFaults({
     },
     async drop(replica) {
       const kind = random.pick(['invalidate', 'invalidate', 'write', 'write', 'heartbeat', 'any'])
-      // One message, or one and all that come in the moment after it.
-      const burstMs = random.chance(0.3) ? between(50, 500) : 0
+      // One message, or one and all that come in the moment after it: alone, it is often made up for by the next.
+      const burstMs = random.chance(0.6) ? between(200, 900) : 0
       // From the moment the message does not come until a heartbeat tells; nobody knows when, so until silence is over.
       await new Promise((resolve) => {
         replica.proxy.drop(kind, burstMs, (dropped) => {
@@ -98,6 +99,14 @@ export function createFaults({
           resolve(wait(2_000 + burstMs).then(() => end(performance.now())))
         })
         void wait(3_000).then(resolve)
+      })
+    },
+    /** Only the numbers in the heartbeats tell of what is lost, for longer than anybody may be wrong. */
+    async deafen(replica) {
+      const ms = between(3_000, 5_000)
+      await disturb(replica, 'hears heartbeats only', async () => {
+        replica.proxy.deafen(ms)
+        await wait(ms + 2_000)
       })
     },
     async pause(replica) {
@@ -135,7 +144,7 @@ export function createFaults({
     checker.entriesLost(what, performance.now())
   }
 
-  const perReplica = new Set(['delay', 'cut', 'halfOpen', 'stall', 'drop', 'pause', 'kill'])
+  const perReplica = new Set(['delay', 'cut', 'halfOpen', 'stall', 'drop', 'deafen', 'pause', 'kill'])
 
   return {
     counts,

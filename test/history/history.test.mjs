@@ -36,7 +36,7 @@ describe('a history with faults', () => {
 describe('the checker finds', () => {
   it.each([
     { sabotage: 'fence', preset: 'strict', faults: false },
-    { sabotage: 'gap', preset: 'l1-pubsub', only: ['drop'] },
+    { sabotage: 'gap', preset: 'l1-pubsub', only: ['drop', 'deafen'] },
     { sabotage: 'overwrite', preset: 'l1-pubsub', faults: false },
   ])(
     '$sabotage, when it is disabled',

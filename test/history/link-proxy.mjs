@@ -17,6 +17,8 @@ export async function startLinkProxy(targetPort, { port = 0 } = {}) {
   let drops = []
   /** Until then all of them are. */
   let burstUntil = 0
+  /** Until then nothing but heartbeats comes through. */
+  let deafUntil = 0
   let onDropped = () => {}
 
   const server = createServer({ noDelay: true }, (client) => {
@@ -85,9 +87,11 @@ export async function startLinkProxy(targetPort, { port = 0 } = {}) {
 
   function dropped(frame) {
     const isBurst = performance.now() < burstUntil
-    if (drops.length === 0 && !isBurst) return false
+    const isDeaf = performance.now() < deafUntil
+    if (drops.length === 0 && !isBurst && !isDeaf) return false
     const kind = messageKind(frame)
     if (kind === undefined) return false
+    if (isDeaf && kind !== 'heartbeat') return true
     const index = drops.findIndex((wanted) => wanted.kind === kind || wanted.kind === 'any')
     if (index === -1) return isBurst
     const [{ burstMs }] = drops.splice(index, 1)
@@ -150,8 +154,13 @@ export async function startLinkProxy(targetPort, { port = 0 } = {}) {
       drops.push({ kind, burstMs })
       onDropped = callback
     },
+    /** Takes everything but heartbeats out of what the subscriber hears, for so long. */
+    deafen(ms) {
+      deafUntil = performance.now() + ms
+    },
     heal() {
       drops = []
+      deafUntil = 0
       burstUntil = 0
       for (const role of ['command', 'subscriber']) {
         delays[role] = 0

@@ -1,6 +1,6 @@
 import { connection } from 'next/server'
 import { Suspense } from 'react'
-import { contentTag } from '@/lib/content'
+import { contentTag, revalidateSecondsOf } from '@/lib/content'
 import { factsOf } from '@/lib/facts'
 import { FactsCard } from '@/lib/facts-card'
 import { fetchContent } from '@/lib/fetch-content'
@@ -10,7 +10,7 @@ async function Product({ params }: { params: Promise<{ id: string }> }) {
   const { id } = await params
   const content = await fetchContent(id, 'fetch', {
     cache: 'force-cache',
-    next: { tags: [contentTag(id)], revalidate: 3600 },
+    next: { tags: [contentTag(id)], revalidate: revalidateSecondsOf(id) },
   })
   return content ? <FactsCard facts={factsOf('fetch', content)} /> : <p>No such product</p>
 }

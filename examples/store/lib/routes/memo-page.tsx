@@ -1,7 +1,7 @@
 import { unstable_cache } from 'next/cache'
 import { connection } from 'next/server'
 import { Suspense } from 'react'
-import { contentTag } from '@/lib/content'
+import { contentTag, revalidateSecondsOf } from '@/lib/content'
 import { factsOf } from '@/lib/facts'
 import { FactsCard } from '@/lib/facts-card'
 import { queryContent } from '@/lib/query-content'
@@ -15,7 +15,7 @@ async function Product({ params }: { params: Promise<{ id: string }> }) {
       return content && factsOf('memo', content)
     },
     ['product'],
-    { tags: [contentTag(id)], revalidate: 3600 },
+    { tags: [contentTag(id)], revalidate: revalidateSecondsOf(id) },
   )
   const facts = await readProduct(id)
   return facts ? <FactsCard facts={facts} /> : <p>No such product</p>

@@ -1,14 +1,14 @@
 import { cacheLife, cacheTag } from 'next/cache'
 import { connection } from 'next/server'
 import { Suspense } from 'react'
-import { contentTag } from '@/lib/content'
+import { contentTag, revalidateSecondsOf } from '@/lib/content'
 import { factsOf, type Facts } from '@/lib/facts'
 import { FactsCard } from '@/lib/facts-card'
 import { queryContent } from '@/lib/query-content'
 
 async function product(id: string): Promise<Facts | null> {
   'use cache'
-  cacheLife('hours')
+  cacheLife({ stale: 300, revalidate: revalidateSecondsOf(id), expire: 86_400 })
   cacheTag(contentTag(id))
   const content = await queryContent(id, 'local')
   return content && factsOf('local', content)

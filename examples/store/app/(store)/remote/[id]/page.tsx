@@ -1,7 +1,7 @@
 import { cacheLife, cacheTag } from 'next/cache'
 import { connection } from 'next/server'
 import { Suspense } from 'react'
-import { contentTag } from '@/lib/content'
+import { contentTag, revalidateSecondsOf } from '@/lib/content'
 import { factsOf, type Facts } from '@/lib/facts'
 import { FactsCard } from '@/lib/facts-card'
 import { queryContent } from '@/lib/query-content'
@@ -12,7 +12,7 @@ const BRIEF = { stale: 0, revalidate: 2, expire: 5 }
 async function product(id: string): Promise<Facts | null> {
   'use cache: remote'
   if (id.startsWith('brief-')) cacheLife(BRIEF)
-  else cacheLife('hours')
+  else cacheLife({ stale: 300, revalidate: revalidateSecondsOf(id), expire: 86_400 })
   cacheTag(contentTag(id))
   const content = await queryContent(id, 'remote')
   return content && factsOf('remote', content)

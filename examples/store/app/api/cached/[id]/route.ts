@@ -1,5 +1,5 @@
 import { cacheLife, cacheTag } from 'next/cache'
-import { contentTag, PRERENDERED_IDS } from '@/lib/content'
+import { contentTag, PRERENDERED_IDS, revalidateSecondsOf } from '@/lib/content'
 import { factsOf, type Facts } from '@/lib/facts'
 import { queryContent } from '@/lib/query-content'
 
@@ -9,7 +9,7 @@ export function generateStaticParams() {
 
 async function product(id: string): Promise<Facts | null> {
   'use cache'
-  cacheLife('hours')
+  cacheLife({ stale: 300, revalidate: revalidateSecondsOf(id), expire: 86_400 })
   cacheTag(contentTag(id))
   const content = await queryContent(id, 'api-cached')
   return content && factsOf('api-cached', content)

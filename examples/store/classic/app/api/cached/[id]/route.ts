@@ -1,4 +1,4 @@
-import { contentTag, PRERENDERED_IDS } from '@/lib/content'
+import { contentTag, PRERENDERED_IDS, revalidateSecondsOf } from '@/lib/content'
 import { factsOf } from '@/lib/facts'
 import { fetchContent } from '@/lib/fetch-content'
 
@@ -12,7 +12,9 @@ export function generateStaticParams() {
 /** A route handler whose whole response is kept. */
 export async function GET(_request: Request, { params }: { params: Promise<{ id: string }> }) {
   const { id } = await params
-  const content = await fetchContent(id, 'api-cached', { next: { tags: [contentTag(id)] } })
+  const content = await fetchContent(id, 'api-cached', {
+    next: { tags: [contentTag(id)], revalidate: revalidateSecondsOf(id) },
+  })
   return content
     ? Response.json(factsOf('api-cached', content))
     : Response.json({ error: 'no such product' }, { status: 404 })
