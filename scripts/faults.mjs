@@ -79,5 +79,6 @@ async function runCell({ preset, driver }, choice) {
   return { rows, added, refusal, problems: problemsOf(rows) }
 }
 
-const problemsOf = (rows) =>
-  rows.flatMap(({ what, problems }) => problems.map((problem) => `${what}: ${problem}`))
+function problemsOf(rows) {
+  return rows.flatMap(({ what, problems }) => problems.map((problem) => `${what}: ${problem}`))
+}

@@ -37,3 +37,10 @@ export function factsOf({ status, body }, reader) {
   const facts = JSON.parse(body)
   return facts.reader === reader ? facts : undefined
 }
+
+/** A page that fails after its shell was sent has said 200 already: then it lacks its content. */
+export function statusOf(answer, reader) {
+  return answer.status === 200 && factsOf(answer, reader) === undefined
+    ? '200 without content'
+    : answer.status
+}

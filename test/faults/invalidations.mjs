@@ -1,5 +1,5 @@
 // Content that changes during a fault, and the invalidations that say so.
-import { ask, factsOf } from './ask.mjs'
+import { ask, factsOf, statusOf } from './ask.mjs'
 import { ROUTES, VICTIM_IDS } from './routes.mjs'
 
 const EVERY_MS = 100
@@ -22,10 +22,10 @@ export function createInvalidations({ arena, victims, checks, requestMs }) {
         for (const [id, version] of needed) {
           for (const { reader, path } of ROUTES) {
             const answer = await ask(replica.url + path(id), { limitMs: requestMs })
+            const status = statusOf(answer, reader)
             const shown = factsOf(answer, reader)?.version
             const where = `${replica.name} ${path(id)}`
-            if (answer.status !== 200)
-              failures.push(`${where}: ${answer.status} after ${Math.round(answer.ms)} ms`)
+            if (status !== 200) failures.push(`${where}: ${status} after ${Math.round(answer.ms)} ms`)
             else if (!(shown >= version)) old.push({ id, text: `${where}: version ${shown}, not ${version}` })
           }
         }

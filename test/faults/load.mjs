@@ -1,5 +1,5 @@
 // Visitors at a fixed rate, whatever the answers take: both replicas in turn, every kind of page.
-import { ask } from './ask.mjs'
+import { ask, statusOf } from './ask.mjs'
 import { HOT_IDS, ROUTES } from './routes.mjs'
 
 /** Past it the load is not kept up: a bound of the harness, far above what bounded answers can reach. */
@@ -17,11 +17,12 @@ export function startLoad({ replicas, perSecond, limitMs, random }) {
     if (paused) return
     if (inFlight.size >= MAX_IN_FLIGHT) return void phase.skipped++
     const { url } = replicas[turn++ % replicas.length]
-    const path = random.pick(ROUTES).path(random.pick(HOT_IDS))
+    const route = random.pick(ROUTES)
+    const path = route.path(random.pick(HOT_IDS))
     const own = phase
-    const visit = ask(url + path, { limitMs }).then(({ status, ms }) => {
+    const visit = ask(url + path, { limitMs }).then((answer) => {
       inFlight.delete(visit)
-      own.add(status, ms, path)
+      own.add(statusOf(answer, route.reader), answer.ms, path)
       for (const watcher of watchers) watcher()
     })
     inFlight.add(visit)

@@ -1,5 +1,5 @@
 // When a fault is over: what A renders anew is served by B, and what was served is served again.
-import { ask, factsOf } from './ask.mjs'
+import { ask, factsOf, statusOf } from './ask.mjs'
 
 const READER = 'remote'
 const EVERY_MS = 50
@@ -14,7 +14,7 @@ export async function secondsToRecover({ replicas, limitMs, requestMs, count }) 
   const startedAt = performance.now()
   const visit = async ({ url }, path) => {
     const answer = await ask(url + path, { limitMs: requestMs })
-    count(answer.status, answer.ms, path)
+    count(statusOf(answer, READER), answer.ms, path)
     return factsOf(answer, READER)?.render
   }
   const [a, b] = replicas
