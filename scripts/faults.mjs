@@ -7,7 +7,6 @@ import { measureAddedLatency, describeAddedLatency } from '../test/faults/added-
 import { readArguments, USAGE } from '../test/faults/arguments.mjs'
 import { openCell } from '../test/faults/cell.mjs'
 import { describeRefusal, measureRefusal } from '../test/faults/refusal.mjs'
-import { PACES } from '../test/faults/run-fault.mjs'
 import { tamperWith } from '../test/faults/sabotages.mjs'
 import { describeTrend, soak } from '../test/faults/soak.mjs'
 import { describeRows, LEGEND } from '../test/faults/table.mjs'
@@ -49,9 +48,8 @@ async function check(choice) {
 }
 
 async function runCell({ preset, driver }, choice) {
-  const { faults, seed, soakMs, latency, sabotage } = choice
+  const { faults, pace, seed, soakMs, latency, sabotage } = choice
   const app = await prepareApp({ driver })
-  const pace = soakMs === undefined ? PACES.full : PACES.soak
   const cell = await openCell({ app, preset, seed, pace, tamper: tamperWith(sabotage) })
   close = async () => {
     close = async () => {}

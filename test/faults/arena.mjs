@@ -1,9 +1,12 @@
 // One cell under test: a Redis, a proxy before it for each of two replicas, their origin, and the load.
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startOrigin } from '../../scripts/lib/origin.mjs'
+import { createOrigin } from '../../examples/store/origin/server.mjs'
+import { originClient } from '../../scripts/lib/origin.mjs'
 import { makeStandalone } from '../../scripts/lib/prepare-app.mjs'
 import { freePort, until } from '../../scripts/lib/processes.mjs'
 import { startReplica } from '../../scripts/lib/replicas.mjs'
@@ -27,7 +30,7 @@ export async function openArena({ app, preset, keyPrefix = 'ndc:store', tamper }
     stops.push(() => rm(directory, { recursive: true, force: true }))
     const standalone = await makeStandalone(app, join(directory, 'app'))
     await tamper?.(standalone)
-    const origin = await startOrigin()
+    const origin = await startSteadyOrigin()
     stops.push(() => origin.stop())
     const proxies = []
     let redisPort
@@ -82,6 +85,23 @@ export async function openArena({ app, preset, keyPrefix = 'ndc:store', tamper }
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** Keeps idle connections: one that it closes while a replica writes to it would fail a request that no fault touched. */
+async function startSteadyOrigin() {
+  const server = createServer({ keepAliveTimeout: 3_600_000 }, createOrigin())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${server.address().port}`
+  return {
+    url,
+    ...originClient(url),
+    async stop() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
   }
 }
 

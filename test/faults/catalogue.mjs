@@ -112,7 +112,8 @@ export const FAULTS = [
     name: 'full',
     what: 'noeviction at maxmemory',
     async begin({ redis }) {
-      await redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '1')
+      await redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+      await redis.command('CONFIG', 'SET', 'maxmemory', '1')
       return () => redis.command('CONFIG', 'SET', 'maxmemory', '0')
     },
   },
