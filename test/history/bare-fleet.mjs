@@ -10,11 +10,14 @@ import { startRedis } from '../../scripts/lib/redis.mjs'
  */
 export async function startBareFleet({ count, dist, preset, driver, renderMs, skew }) {
   const redis = await startRedis()
-  const origin = createOrigin({ delays: () => ({ before: 0, after: renderMs }) })
-  const generating = new Set()
+  const failing = new Set()
+  const origin = createOrigin({
+    delays: (unit) => ({ before: 0, after: renderMs, fails: failing.has(unit) }),
+  })
   const replicas = []
   let ids = 0
   let onRender = () => {}
+  let onEachRender = () => {}
   const close = async () => {
     await Promise.allSettled(replicas.map((replica) => replica.close()))
     await redis.stop('SIGKILL')
@@ -31,6 +34,7 @@ export async function startBareFleet({ count, dist, preset, driver, renderMs, sk
           onDurable() {},
           async onGenerate({ unit }, replica) {
             onRender(unit, replica)
+            onEachRender(unit, replica)
             return origin.answer(unit)
           },
         }),
@@ -51,8 +55,11 @@ export async function startBareFleet({ count, dist, preset, driver, renderMs, sk
   return {
     origin,
     replicas,
-    generating,
+    /** Units that cannot be rendered. */
+    failing,
     close,
+    /** What `res.revalidate` does. */
+    publish: (replica, unit) => ask(replica, { type: 'publish', route: unit }),
     get: (replica, type, route) => ask(replica, { type, route }),
     /** Everybody asks at once, this often per replica. */
     crowd: (type, route, each, among = replicas) =>
@@ -73,6 +80,7 @@ export async function startBareFleet({ count, dist, preset, driver, renderMs, sk
           if (rendered === unit) resolve(replica)
         }
       }),
+    onEachRender: (listener) => void (onEachRender = listener),
     idle: () => Promise.all(replicas.map((replica) => ask(replica, { type: 'idle' }))),
   }
 }

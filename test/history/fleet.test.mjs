@@ -10,6 +10,10 @@ const CROWD = 50
 const RENDER_MS = 400
 /** A machine that does ten things at once is late. */
 const LATE_MS = 1_000
+/** Longer than anybody needs to notice. */
+const DEAF_MS = 60_000
+/** What Next gives a page without a time of its own after a failed refresh, less what times are rounded by. */
+const NEXT_RETRY_MS = 3_000 - 250
 
 let compiled
 let library
@@ -174,6 +178,60 @@ describe.each([
         ['fresh', [newest]],
         ['fresh', [newest]],
       ])
+    }),
+  )
+
+  it(
+    'what one replica revalidates on demand shows on all, although the message is lost',
+    needsFleet(async () => {
+      await untilSettled('page', 'p2', 'p2')
+      const [author, ...others] = fleet.replicas
+      const newest = fleet.origin.bump('p2')
+      for (const { proxy } of others) proxy.deafen(DEAF_MS)
+      const before = others.map(({ proxy }) => proxy.taken)
+      const { stored } = await fleet.publish(author, 'p2')
+      expect(stored).toBe(true)
+      const renders = fleet.origin.rendersOf('p2')
+      for (const [index, replica] of others.entries()) {
+        const shown = async () => versionsOf('p2', [await fleet.get(replica, 'page', 'p2')])[0]
+        if (preset === 'strict') expect(await shown()).toBe(newest)
+        else {
+          await until(async () => (await shown()) === newest, {
+            what: `${replica.name} to notice`,
+            everyMs: 20,
+          })
+          expect(replica.proxy.taken).toBeGreaterThan(before[index])
+        }
+        replica.proxy.heal()
+      }
+      expect(fleet.origin.rendersOf('p2')).toBe(renders)
+    }),
+  )
+
+  it(
+    'an origin that fails is asked once in the time that Next gives it, and the last good page stays',
+    needsFleet(async () => {
+      await untilSettled('page', 'p2', 'p2')
+      const good = fleet.origin.current('p2')
+      const attempts = []
+      fleet.onEachRender((unit) => {
+        if (unit === 'p2') attempts.push(performance.now())
+      })
+      fleet.failing.add('p2')
+      await fleet.change(fleet.replicas[1], 'p2', 'p2', YEAR)
+      await until(
+        async () => {
+          const answers = await fleet.crowd('page', 'p2', 2)
+          expect(versionsOf('p2', answers)).toEqual([good])
+          return attempts.length >= 2
+        },
+        { what: 'a second attempt', everyMs: 50 },
+      )
+      expect(attempts[1] - attempts[0]).toBeGreaterThan(NEXT_RETRY_MS)
+      fleet.failing.delete('p2')
+      fleet.onEachRender(() => {})
+      await untilSettled('page', 'p2', 'p2')
+      expect(fleet.origin.current('p2')).toBe(good + 1)
     }),
   )
 })

@@ -19,6 +19,7 @@ export async function startLinkProxy(targetPort, { port = 0 } = {}) {
   let burstUntil = 0
   /** Until then nothing but heartbeats comes through. */
   let deafUntil = 0
+  let taken = 0
   let onDropped = () => {}
 
   const server = createServer({ noDelay: true }, (client) => {
@@ -91,7 +92,7 @@ export async function startLinkProxy(targetPort, { port = 0 } = {}) {
     if (drops.length === 0 && !isBurst && !isDeaf) return false
     const kind = messageKind(frame)
     if (kind === undefined) return false
-    if (isDeaf && kind !== 'heartbeat') return true
+    if (isDeaf && kind !== 'heartbeat') return ++taken > 0
     const index = drops.findIndex((wanted) => wanted.kind === kind || wanted.kind === 'any')
     if (index === -1) return isBurst
     const [{ burstMs }] = drops.splice(index, 1)
@@ -153,6 +154,10 @@ export async function startLinkProxy(targetPort, { port = 0 } = {}) {
     drop(kind, burstMs, callback) {
       drops.push({ kind, burstMs })
       onDropped = callback
+    },
+    /** Messages that did not come through since the proxy was made deaf first. */
+    get taken() {
+      return taken
     },
     /** Takes everything but heartbeats out of what the subscriber hears, for so long. */
     deafen(ms) {
