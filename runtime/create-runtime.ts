@@ -11,9 +11,13 @@ import { Cache } from './cache/cache'
 import { EntryReader } from './cache/entry-reader'
 import { Ingredients } from './cache/ingredients'
 import { Invalidator } from './cache/invalidator'
+import { Journal } from './cache/journal'
 import { LocalEntries } from './cache/local-entries'
 import { SingleFlight } from './cache/single-flight'
+import { RequestBudgets } from './cache/request-budget'
 import { LocalTagView } from './cache/tag-view'
+import { withBreaker } from './clients/breaker'
+import type { CircuitChange } from './clients/circuit'
 import type { RedisClient } from './clients/client'
 import { createCacheHandlerClass } from './handlers/response-handler'
 import { windowSecondsOf } from './handlers/tag-durations'
@@ -24,36 +28,39 @@ import { createLocalStore } from './memory/local-store'
 import { createMemoryStore } from './memory/memory-store'
 import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
-import { createEmit } from './telemetry'
+import { END_DEADLINE_MS, type Endable } from './process-end'
+import { createEmit, type Emit } from './telemetry'
+import { within } from './within'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */
 const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
 /** The tag state outlives the longest entry by this much. */
 const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
 
+/** A tag record is kept as long as any entry may need it, which lives a little longer than `maxTtlSeconds` (jitter). */
+const KEEP_TAGS_FACTOR = 1.1
+
 /** For tests, which count commands or do not wait for seconds. */
-export type RuntimeTuning = Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'>
+export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'> {
+  readonly endDeadlineMs?: Milliseconds
+}
 
 /** Puts the parts together; what belongs to whom is design section 6. */
 export function createRuntime(
   config: RuntimeConfig,
   tuning: RuntimeTuning = {},
-): Runtime & InvalidationForwarder {
+): Runtime & InvalidationForwarder & Endable {
   const emit = createEmit(config.debug)
   const log = createLogger()
   const names = createKeyNames(config.options.keyPrefix, config.namespace)
   const publisher = randomUUID()
   const local = new LocalEntries(config.options.l1)
   const view = new LocalTagView()
-  const client = config.backend === 'memory' ? undefined : openClient(config)
+  const client = config.backend === 'memory' ? undefined : openClient(config, circuitChanged)
   const store =
     client === undefined
       ? createMemoryStore(BUILD_MEMORY_BYTES)
-      : openRedisStore(client, config, { names, publisher, log, tuning })
-  const unregister = client?.onEvent((event) => {
-    if (event.type === 'end')
-      log('The connection to Redis ended; this replica reconnects by itself', event.reason)
-  })
+      : openRedisStore(client, config, { names, publisher, emit, log, tuning })
   let flight: SingleFlight | undefined
   const bus =
     client &&
@@ -66,6 +73,7 @@ export function createRuntime(
         onInvalidation(message) {
           view.apply(message)
           store.observe(message.clock)
+          store.remember(message)
         },
         onGap(_clock, reason) {
           view.forget()
@@ -85,12 +93,21 @@ export function createRuntime(
   const servingBus = preset === 'l1-pubsub' ? bus : undefined
   servingBus?.use()
 
-  const invalidator = new Invalidator(store, emit, log)
+  const journal = new Journal()
+  const invalidator = new Invalidator({
+    store,
+    journal,
+    options: config.options.invalidations,
+    patienceMs: 2 * config.options.timeouts.commandMs,
+    emit,
+    log,
+  })
   const ingredients = new Ingredients()
+  const budgets = new RequestBudgets(config.options.timeouts.requestBudgetMs)
   const options = withUsableCodec(config.options, log)
-  const shared = { names, options, invalidator, ingredients, emit, log }
+  const shared = { names, options, invalidator, journal, budgets, ingredients, emit, log }
   const maxEntryBytes = config.options.maxEntryBytes
-  const reader = new EntryReader({ store, local, view, bus: servingBus, maxEntryBytes, emit })
+  const reader = new EntryReader({ store, local, view, bus: servingBus, journal, maxEntryBytes, emit })
   const { buildStartedAt: startedAt } = config
   const build = client && startedAt !== undefined ? new BuildTier({ store, startedAt, options }) : undefined
   const cache = new Cache({ ...shared, store, reader, local, flight, build })
@@ -98,6 +115,18 @@ export function createRuntime(
   // One object for both kinds: Next then announces every invalidation once, not twice.
   const localHandler =
     config.options.useCache === 'remote-only' ? createUseCacheHandler(cacheOfThisProcess()) : sharedHandler
+
+  function circuitChanged(change: CircuitChange): void {
+    emit('circuit', change)
+    const { state, reason, refused, ms } = change
+    if (state === 'open') log('Redis is not asked until it answers again', reason)
+    else
+      log('Redis answers again', `after ${Math.ceil(ms / 1000)} s, in which ${refused} commands were refused`)
+  }
+
+  async function releaseLeases(): Promise<void> {
+    await flight?.release()
+  }
 
   function cacheOfThisProcess(): Cache {
     const own = createLocalStore(store, config.options.l1)
@@ -107,6 +136,7 @@ export function createRuntime(
       local: nothing,
       view,
       bus: undefined,
+      journal,
       maxEntryBytes,
       emit,
     })
@@ -116,10 +146,20 @@ export function createRuntime(
   return {
     CacheHandler: createCacheHandlerClass(cache, new BuildOutput()),
     useCacheHandlers: { default: localHandler, remote: sharedHandler },
-    invalidate: (tags, durations) => cache.invalidate(tags, windowSecondsOf(durations)),
+    async invalidate(tags, durations) {
+      // The caller's own handlers have done their part: whether to reject is not ours to say.
+      await cache.invalidate(tags, windowSecondsOf(durations)).catch(() => {})
+    },
+    releaseLeases,
+    sayWhatIsLeft() {
+      invalidator.sayWhatIsLost()
+      log.flush()
+    },
     async close() {
-      unregister?.()
-      flight?.close()
+      const deadlineMs = tuning.endDeadlineMs ?? END_DEADLINE_MS
+      const done = Promise.all([cache.drained(), invalidator.close()]).then(releaseLeases)
+      await within(done, deadlineMs).catch(() => {})
+      budgets.close()
       await bus?.close()
       await store.close()
     },
@@ -137,34 +177,51 @@ function withUsableCodec(options: ResolvedOptions, log: Logger): ResolvedOptions
   return { ...options, compression: { ...options.compression, codec: 'none' } }
 }
 
-function openClient({ options, url, createClient }: RuntimeConfig): RedisClient {
+function openClient(
+  { options, url, createClient }: RuntimeConfig,
+  onChange?: (change: CircuitChange) => void,
+  suffix = '',
+): RedisClient {
   if (url === undefined || createClient === undefined) {
     throw new DistributedCacheError(
       'ROUTER',
       'The redis backend needs a URL and a driver. Set REDIS_URL, and install ioredis or redis.',
     )
   }
-  return createClient({
-    url,
-    connectMs: options.timeouts.connectMs,
-    commandMs: options.timeouts.commandMs,
-    clientName: options.keyPrefix,
-  })
+  const { connectMs, commandMs } = options.timeouts
+  const client = createClient({ url, connectMs, commandMs, clientName: options.keyPrefix + suffix })
+  return withBreaker(client, { commandMs, ...(onChange && { onChange }) })
 }
 
 function openRedisStore(
   client: RedisClient,
-  { options }: RuntimeConfig,
-  parts: { names: KeyNames; publisher: string; log: Logger; tuning: RuntimeTuning },
+  config: RuntimeConfig,
+  parts: { names: KeyNames; publisher: string; emit: Emit; log: Logger; tuning: RuntimeTuning },
 ): Store {
-  const { names, publisher, log, tuning } = parts
+  const { names, publisher, emit, log, tuning } = parts
+  const { timeouts, maxTtlSeconds, invalidations } = config.options
+  const { replicas } = invalidations
   return createRedisStore({
     ...tuning,
     client,
     names,
     publisher,
-    connectMs: options.timeouts.connectMs,
-    stateTtlMs: options.maxTtlSeconds * 1000 + STATE_MARGIN_MS,
+    connectMs: timeouts.connectMs,
+    commandMs: timeouts.commandMs,
+    stateTtlMs: maxTtlSeconds * 1000 + STATE_MARGIN_MS,
+    keepTagsMs: Math.round(maxTtlSeconds * 1000 * KEEP_TAGS_FACTOR),
+    confirmation:
+      replicas === 0
+        ? undefined
+        : { client: openClient(config, undefined, ':confirmation'), replicas, waitMs: timeouts.commandMs },
     onError: (what, error) => log(`${what} failed`, messageOf(error)),
+    onDamage(records) {
+      emit('damaged', { records })
+      log('The tag state holds what is not ours', `${records} records; what carries these tags is rendered`)
+    },
+    onRestore(tags) {
+      emit('restored', { tags })
+      log('Redis had lost acknowledged invalidations, which hold again', `${tags} tags (a failover?)`)
+    },
   })
 }

@@ -2,6 +2,7 @@ import type { ResolvedOptions } from '../src/options'
 import type { CacheHandlerClass, TagDurations, UseCacheHandler } from './handlers/next-types'
 import type { CreateClient } from './clients/client'
 import { createRuntime } from './create-runtime'
+import { endWithProcess } from './process-end'
 
 /** Everything the runtime needs to know, decided by the router when the process started. */
 export interface RuntimeConfig {
@@ -42,10 +43,19 @@ const registry = globalThis as { [PROCESS_RUNTIME]?: Runtime & InvalidationForwa
  * module. Next loads the entries several times, and one process shall hold one connection.
  */
 export function getRuntime(config: RuntimeConfig): Runtime {
-  return (registry[PROCESS_RUNTIME] ??= createRuntime(config))
+  return runtimeOfProcess(config)
 }
 
 /** The forwarder of this process, for `DISTRIBUTED_CACHE=off` with a URL set: the same connection, nothing else. */
 export function getForwarder(config: RuntimeConfig): InvalidationForwarder {
-  return (registry[PROCESS_RUNTIME] ??= createRuntime(config))
+  return runtimeOfProcess(config)
+}
+
+function runtimeOfProcess(config: RuntimeConfig): Runtime & InvalidationForwarder {
+  const known = registry[PROCESS_RUNTIME]
+  if (known !== undefined) return known
+  const runtime = createRuntime(config)
+  registry[PROCESS_RUNTIME] = runtime
+  if (config.backend === 'redis') endWithProcess(runtime)
+  return runtime
 }

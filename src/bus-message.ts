@@ -8,6 +8,7 @@ import { type Clock, type LocalMillis, NEVER, parseMicros, type ServerMicros } f
  * ```
  * invalidate <clock before> <clock> <server time> {"p":publisher,"s":sequence,"c":[[tag,windowMicros|null],…]}
  * floor      <clock>                                 the floor was raised to it
+ * restore    <clock>                                 older invalidations are known again: what was learnt is void
  * write      {"p":publisher,"s":sequence,"k":key}    an entry was offered to the store
  * release    {"p":publisher,"s":sequence,"k":key}    a lease ended without an entry
  * heartbeat  <clock> {"p":publisher,"s":sequence,"a":sent at}   repeats the last sequence number
@@ -25,7 +26,7 @@ export type BusMessage =
       sequence: number
       changes: TagChange[]
     }
-  | { kind: 'floor'; clock: Clock }
+  | { kind: 'floor' | 'restore'; clock: Clock }
   | { kind: 'write' | 'release'; publisher: string; sequence: number; key: string }
   | { kind: 'heartbeat'; clock: Clock; publisher: string; sequence: number; sentAt: LocalMillis }
 
@@ -69,7 +70,7 @@ function build(
   json: Record<string, unknown>,
 ): BusMessage | undefined {
   const [first, second, third] = numbers
-  if (kind === 'floor') return first === undefined ? undefined : { kind, clock: first }
+  if (kind === 'floor' || kind === 'restore') return first === undefined ? undefined : { kind, clock: first }
   const { p: publisher, s: sequence } = json
   if (typeof publisher !== 'string' || !Number.isSafeInteger(sequence)) return undefined
   const from = { publisher, sequence: sequence as number }

@@ -58,8 +58,28 @@ export interface DistributedCacheOptions {
     connectMs?: number
     /** Time for one command. @default 500 */
     commandMs?: number
-    /** Time for all reads of one request together. @default 1000 */
+    /**
+     * Time for all reads of one request together; the reads that are left when it is used up are misses. Without a
+     * request that Next tells of, for each read.
+     * @default 1000
+     */
     requestBudgetMs?: number
+  }
+  /** What becomes of an invalidation that Redis did not take, or might lose. */
+  invalidations?: {
+    /**
+     * An invalidation that does not reach Redis is kept and retried until it does, in either case. With `journal` its
+     * caller is not told; with `reject`, `revalidateTag(tag, { expire: 0 })` and `updateTag` throw. One with a
+     * profile that is served stale meanwhile never throws: Next.js would leave the response of a server action open.
+     * @default 'journal'
+     */
+    onFailure?: 'journal' | 'reject'
+    /**
+     * Replicas of Redis that shall confirm an invalidation (WAIT), within `timeouts.commandMs`. Fewer are logged, and with
+     * `reject` thrown; the invalidation holds on the primary all the same. Costs a second connection.
+     * @default 0
+     */
+    replicas?: number
   }
   /** Compression of the stored bytes: a codec, or a codec with the size from which it is used. @default 'none' */
   compression?:
@@ -90,6 +110,7 @@ export interface ResolvedOptions {
   singleFlight: false | { leaseMs: number; waitMs: number }
   l1: { maxBytes: number; maxEntryBytes: number }
   timeouts: { connectMs: number; commandMs: number; requestBudgetMs: number }
+  invalidations: { onFailure: 'journal' | 'reject'; replicas: number }
   compression: { codec: Codec; thresholdBytes: number }
   maxEntryBytes: number
   maxTtlSeconds: number

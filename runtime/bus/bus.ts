@@ -22,7 +22,14 @@ export interface BusListener {
   onKey(key: string, kind: 'write' | 'release', byThisProcess: boolean): void
 }
 
-export type GapReason = 'subscribed' | 'clock' | 'floor' | 'sequence' | 'unknown-publisher' | 'malformed'
+export type GapReason =
+  | 'subscribed'
+  | 'clock'
+  | 'floor'
+  | 'restore'
+  | 'sequence'
+  | 'unknown-publisher'
+  | 'malformed'
 
 export interface BusOptions {
   readonly client: Pick<RedisClient, 'subscribe'>
@@ -56,7 +63,12 @@ export class Bus {
 
   /** Whether everything that was published up to two seconds ago has been heard. */
   get proven(): boolean {
-    return this.live && localNow() - this.provenAt < PROOF_LIFE_MS
+    return this.live && this.withinGrace
+  }
+
+  /** Whether it was proven less than two seconds ago, alive or not, and nothing has been missed since then. */
+  get withinGrace(): boolean {
+    return localNow() - this.provenAt < PROOF_LIFE_MS
   }
 
   get subscribed(): boolean {
@@ -100,9 +112,9 @@ export class Bus {
 
   private changed(live: boolean): void {
     this.live = live
-    this.provenAt = -Infinity
     this.sequences.clear()
     if (!live) return
+    this.provenAt = -Infinity
     this.gap(this.clockHeard, 'subscribed')
     this.options.listener.onLive()
     for (const callback of this.whenLive) {
@@ -122,7 +134,8 @@ export class Bus {
     const { listener, publisher } = this.options
     switch (message.kind) {
       case 'floor':
-        return this.gap(message.clock, 'floor')
+      case 'restore':
+        return this.gap(message.clock, message.kind)
       case 'invalidate':
         this.count(message.publisher, message.sequence, true)
         if (message.clock <= this.clockHeard) return

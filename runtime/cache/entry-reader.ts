@@ -6,7 +6,9 @@ import { judge, judgePrerendered, type TagView, type Verdict } from '../../src/t
 import type { Bytes, Clock, Seconds, ServerMicros } from '../../src/units'
 import type { Bus } from '../bus/bus'
 import type { Emit, Tier } from '../telemetry'
+import type { Journal } from './journal'
 import type { LocalEntries } from './local-entries'
+import type { RequestBudget } from './request-budget'
 import { TagMemo } from './tag-memo'
 import type { LocalTagView } from './tag-view'
 
@@ -52,6 +54,8 @@ export interface EntryReaderOptions {
   readonly view: LocalTagView
   /** Present in `l1-pubsub`: what is proven is served without a round trip. */
   readonly bus: Bus | undefined
+  /** Invalidations of this process that the store does not know of. */
+  readonly journal: Pick<Journal, 'judge' | 'settled'>
   readonly maxEntryBytes: Bytes
   readonly emit: Emit
 }
@@ -68,14 +72,39 @@ export class EntryReader {
   }
 
   /** @throws what the store rejects with */
-  async read(key: string, options: ReadOptions): Promise<JudgedRead> {
-    return this.fromMemory(key, options) ?? (await this.fromStore(key, options))
+  async read(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
+    const { journal } = this.parts
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const { settled } = journal
+      const read = await this.readOnce(key, options, budget)
+      // What left the journal while we read may have reached the store too late for our reply.
+      if (journal.settled === settled) return read
+    }
+    return NO_ANSWER
+  }
+
+  private async readOnce(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
+    if (this.parts.bus?.proven) {
+      const read = this.fromMemory(key, options)
+      // What wants a refresh may have had one elsewhere.
+      if (read?.verdict === 'fresh' && read.age === 'fresh') return read
+    }
+    return this.fromStore(key, options, budget)
+  }
+
+  /**
+   * What memory holds when the store cannot be asked, for as long as everybody else might take it for current: a
+   * subscription that died is no worse than one that died in silence. The clock that comes with it is the one
+   * up to which the bus told everything, so that what is made of it is fenced as if the bus had stayed alive.
+   */
+  readWithinGrace(key: string, options: ReadOptions): JudgedRead | undefined {
+    return this.parts.bus?.withinGrace ? this.fromMemory(key, options) : undefined
   }
 
   private fromMemory(key: string, options: ReadOptions): JudgedRead | undefined {
     const { bus, store, local, view } = this.parts
     // A reply that is ahead of the bus makes memory unproven until the bus catches up.
-    if (bus === undefined || !bus.proven || bus.clock < store.latestClock) return undefined
+    if (bus === undefined || bus.clock < store.latestClock) return undefined
     const entry = local.getProven(key)
     if (entry === undefined) return undefined
     const known = view.view(
@@ -83,19 +112,19 @@ export class EntryReader {
       bus.clock,
     )
     if (known === undefined || entry.fence > known.clock) return undefined
-    const read = this.judged(entry, known, options, 'local')
-    // What wants a refresh may have had one elsewhere.
-    return read.verdict === 'fresh' && read.age === 'fresh' ? read : undefined
+    return this.judged(entry, known, options, 'local')
   }
 
-  private async fromStore(key: string, options: ReadOptions): Promise<JudgedRead> {
+  private async fromStore(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
     const { store, local } = this.parts
     const { tags = [], expiringTags = [] } = options
     const asked = new Set([...tags, ...expiringTags, ...this.memo.get(key)])
     const held = local.get(key)
     const proof = local.begin(key)
     try {
-      let { bytes, view } = await store.read(key, [...asked], held?.stamp)
+      let { bytes, view } = await budget.spend((patience) =>
+        store.read(key, [...asked], held?.stamp, patience),
+      )
       if (bytes === null) local.drop(key)
       let entry = bytes === 'unchanged' ? held : await this.decode(key, bytes)
       const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
@@ -114,14 +143,15 @@ export class EntryReader {
       this.memo.set(key, entry.tags)
       if (entry.tags.some((tag) => !asked.has(tag))) {
         for (const tag of entry.tags) asked.add(tag)
-        view = await store.readTags([...asked])
+        view = await budget.spend((patience) => store.readTags([...asked], patience))
       }
       if (entry.fence > view.clock) {
         if (!isPlausible(entry.fence, store.toServer(localNow()))) {
           this.parts.emit('fault', { key, fault: 'time' })
           return miss
         }
-        view = await store.catchUp(entry.fence, [...asked])
+        const { fence } = entry
+        view = await budget.spend((patience) => store.catchUp(fence, [...asked], patience))
       }
       const read = this.judged(entry, view, options, tier)
       if (this.learn(view, asked) && read.entry !== undefined && tier !== 'build')
@@ -149,7 +179,7 @@ export class EntryReader {
   }
 
   private judged(entry: Entry, view: TagView, options: ReadOptions, tier: Tier): JudgedRead {
-    const { store } = this.parts
+    const { store, journal } = this.parts
     const now = store.toServer(localNow())
     const age = judgeAge(entry, now, options.revalidate)
     const said = (tags: readonly string[]) =>
@@ -157,13 +187,17 @@ export class EntryReader {
         ? judgePrerendered(view, entry.fence, tags, now, store.firstClock)
         : judge(view, entry.fence, tags, now)
     const tags = [...entry.tags, ...(options.tags ?? [])]
+    const { expiringTags = [] } = options
     let verdict = said(tags)
-    if (said(options.expiringTags ?? []) === 'expired') verdict = 'expired'
+    if (said(expiringTags) === 'expired') verdict = 'expired'
     if (verdict === 'stale' && entry.retryAt > now) {
       const { fence, retryFence = fence } = entry
       // Only what happened since the refresh failed is a reason to try again before the time.
       verdict = judge({ ...view, floor: 0 }, retryFence, tags, now)
     }
+    const journalled = journal.judge(tags)
+    if (journalled === 'expired' || journal.judge(expiringTags) === 'expired') verdict = 'expired'
+    else if (journalled === 'stale' && verdict === 'fresh') verdict = 'stale'
     return {
       entry: verdict === 'expired' ? undefined : entry,
       verdict,

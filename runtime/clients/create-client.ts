@@ -1,6 +1,7 @@
 import { parseRedisUrl } from '../../src/redis-url'
 import type { ConnectionEvent, CreateClient, RedisClient } from './client'
 import { closedError, openConnection } from './connection'
+import { guarded } from './guarded'
 import type { OpenLink } from './link'
 import type { SessionSettings } from './session'
 import { openSubscriber, type Subscriber } from './subscriber'
@@ -63,15 +64,5 @@ export function createClientOver(openLink: OpenLink): CreateClient {
         subscriber = undefined
       },
     }
-  }
-}
-
-/** A listener that throws must not stop the others, nor unwind into a driver's socket handler. */
-function guarded(call: () => void): void {
-  try {
-    call()
-  } catch (error) {
-    // Its owner has a bug and should hear of it, but a cache must not take the server down.
-    process.emitWarning(error instanceof Error ? error : String(error))
   }
 }

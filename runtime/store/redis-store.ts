@@ -1,44 +1,50 @@
-import { randomUUID } from 'node:crypto'
 import { ClockHistory } from '../../src/clock-history'
 import { DistributedCacheError } from '../../src/errors'
-import { heartbeatPayload, invalidatePayload, keyPayload } from '../../src/bus-message'
-import { type KeyNames, leaseName } from '../../src/key-names'
+import { keyPayload } from '../../src/bus-message'
+import { leaseName } from '../../src/key-names'
 import { localNow, ServerTime } from '../../src/server-time'
 import type { TagChange, TagView } from '../../src/tag-state'
-import { type Clock, type LocalMillis, type Milliseconds, parseMicros } from '../../src/units'
+import type { Clock, LocalMillis, Milliseconds } from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
-import { expectReply, parseTagView, parseTime, readTagsCommand, tagField, text } from './replies'
+import { Acknowledged } from './acknowledged'
+import { createConfirmation } from './confirmation'
+import { expectReply, parseTagView, parseTime, readTagsCommand, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
 import { attendScript } from './scripts/attend'
 import { claimLeaseScript } from './scripts/claim-lease'
+import { collectScript } from './scripts/collect'
 import { invalidateScript } from './scripts/invalidate'
 import { readEntryScript } from './scripts/read-entry'
 import { releaseLeaseScript } from './scripts/release-lease'
 import { renewLeaseScript } from './scripts/renew-lease'
+import { restoreInvalidationsScript } from './scripts/restore-invalidations'
 import { writeEntryScript } from './scripts/write-entry'
-import type { LeaseState, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import { TagWriter, type TagWriterOptions } from './tag-writer'
+import type { LeaseState, Patience, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import { within } from '../within'
 
 const SCRIPTS: readonly Script[] = [
   addEntryScript,
   attendScript,
   claimLeaseScript,
+  collectScript,
   invalidateScript,
   readEntryScript,
   releaseLeaseScript,
   renewLeaseScript,
+  restoreInvalidationsScript,
   writeEntryScript,
 ]
 
-export interface RedisStoreOptions {
-  readonly client: RedisClient
-  readonly names: Pick<KeyNames, 'tags' | 'bus'>
-  /** Names this process on the bus. */
-  readonly publisher: string
+/** The life of the tag state must exceed that of the longest entry. */
+export interface RedisStoreOptions extends TagWriterOptions {
   /** How long the first operations of a process wait for the connection, in milliseconds. */
   readonly connectMs: Milliseconds
-  /** Life of the tag state; must exceed that of the longest entry. */
-  readonly stateTtlMs: Milliseconds
+  /** What a command may take, however patient the caller is, in milliseconds. */
+  readonly commandMs: Milliseconds
+  /** Replicas of Redis that shall confirm an invalidation, and the connection to ask on; undefined: none. */
+  readonly confirmation?: { client: RedisClient; replicas: number; waitMs: Milliseconds } | undefined
   /** How often a process says that it lives, in milliseconds. @default 1000 */
   readonly attendEveryMs?: Milliseconds
   /** Nobody having attended for this long, a booting process distrusts every entry. @default 20000 */
@@ -57,66 +63,83 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   /** Numbers what this process publishes, so that others notice what they missed. */
   let sequence = 0
   let attendance: Promise<void> | undefined
+  let attended = false
+  const acknowledged = new Acknowledged()
+  const tags = new TagWriter(options, {
+    history,
+    serverTime,
+    acknowledged,
+    sequence: {
+      get last() {
+        return sequence
+      },
+      next: () => ++sequence,
+    },
+  })
+  const { confirmation } = options
+  const confirm =
+    confirmation && createConfirmation({ ...confirmation, key: names.tags, ttlMs: options.stateTtlMs })
 
   /** Every reply that tells the clock goes through here. */
   function observed(clock: Clock): void {
     history.observe(localNow(), clock)
   }
 
-  async function run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<RedisReply> {
-    return runScript(client, script, keys, args)
+  async function run(
+    script: Script,
+    keys: string[],
+    args: (string | Buffer)[],
+    patience?: Patience,
+  ): Promise<RedisReply> {
+    return runScript(client, script, keys, args, timeoutOf(patience))
   }
 
-  async function attend(seen: Clock, distrustAfterMs?: Milliseconds): Promise<void> {
-    const sentAt = localNow()
-    const graceMs = distrustAfterMs ?? options.attendGraceMs ?? 20_000
-    const boot = booted && distrustAfterMs === undefined ? '' : 'boot'
-    const reply = await run(
-      attendScript,
-      [names.tags],
-      [
-        String(seen),
-        randomUUID(),
-        String(options.stateTtlMs),
-        boot,
-        String(graceMs * 1000),
-        names.bus,
-        heartbeatPayload(options.publisher, sequence, sentAt),
-      ],
-    )
-    const [clock, , , time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
-    if (clock === undefined || time === undefined) {
-      throw new DistributedCacheError(
-        'SCRIPT',
-        'The script attend answered something else than its contract.',
-      )
-    }
-    serverTime.sample(sentAt, localNow(), time)
+  function timeoutOf(patience: Patience | undefined): Milliseconds | undefined {
+    return patience && Math.min(options.commandMs, patience.leftMs)
+  }
+
+  async function attend(seen: Clock): Promise<boolean> {
+    const { foundOld } = await tags.attend(seen, booted ? undefined : (options.attendGraceMs ?? 20_000))
     booted = true
-    observed(clock)
+    return foundOld
+  }
+
+  /** What this process knows to be acknowledged holds before anything is read. */
+  async function begin(): Promise<void> {
+    await Promise.all([attend(history.latest), tags.restore()])
   }
 
   /** The first thing a connection does; whoever comes earlier waits for it. */
   function attendOnce(): Promise<void> {
     if (attendance === undefined) loadScripts(client, SCRIPTS).catch(() => {})
-    attendance ??= attend(history.latest).catch((error: unknown) => {
-      attendance = undefined
-      throw error
-    })
-    return attendance
+    if (attendance !== undefined) return attendance
+    const mine = begin().then(
+      () => {
+        attended ||= attendance === mine
+      },
+      (error: unknown) => {
+        if (attendance === mine) attendance = undefined
+        throw error
+      },
+    )
+    attendance = mine
+    return mine
   }
 
-  async function connected(): Promise<void> {
+  async function connected(patience?: Patience): Promise<void> {
+    if (attended) return
     if (!client.ready) {
-      // Only while the process starts: later a missing connection fails fast.
-      const remainingMs = waitForConnectionUntil - localNow()
+      // Only while the process starts: later a missing connection fails fast, before anything is composed in vain.
+      const remainingMs = Math.min(waitForConnectionUntil - localNow(), patience?.leftMs ?? Infinity)
       if (remainingMs > 0) await client.waitUntilReady(remainingMs)
+      else await client.send([])
     }
-    await attendOnce()
+    await within(attendOnce(), patience?.leftMs)
   }
 
   const unregister = client.onEvent((event) => {
     attendance = undefined
+    attended = false
     if (event.type !== 'ready') return
     attendOnce().then(
       () => readyListeners.forEach((listener) => listener()),
@@ -124,21 +147,28 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     )
   })
   function heartbeat(): void {
-    if (client.ready) attend(history.latest).catch((error: unknown) => onError('The heartbeat', error))
+    if (!client.ready) return
+    attend(history.latest)
+      .then((foundOld) => (foundOld ? tags.collect() : undefined))
+      .catch((error: unknown) => onError('The heartbeat', error))
   }
 
   const heartbeats = setInterval(heartbeat, options.attendEveryMs ?? 1_000)
   heartbeats.unref()
 
   /** Sends commands that end with a read of the tag state, and makes the state whole when it is not. */
-  async function readView(tags: readonly string[], before: RedisCommand[]): Promise<[RedisReply[], TagView]> {
+  async function readView(
+    asked: readonly string[],
+    before: RedisCommand[],
+    patience: Patience | undefined,
+  ): Promise<[RedisReply[], TagView]> {
     for (let attempt = 0; ; attempt++) {
       const sentAt = localNow()
-      const commands = [...before, readTagsCommand(names.tags, tags)]
+      const commands = [...before, readTagsCommand(names.tags, asked)]
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
-      const replies = await client.send(commands)
-      const view = parseTagView(replies[before.length], tags)
+      const replies = await client.send(commands, timeoutOf(patience))
+      const view = parseTagView(replies[before.length], asked, options.onDamage)
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
       if (view !== undefined && view.clock >= history.latest) {
@@ -147,30 +177,31 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       }
       // The state is gone, or behind what we know: raise the floor before anything is served.
       if (attempt === 2) throw new DistributedCacheError('CLIENT', 'The tag state does not hold still.')
-      await attend(history.latest)
+      await within(attend(history.latest), patience?.leftMs)
     }
   }
 
   return {
-    async read(key, tags, stamp): Promise<StoredBytes> {
-      await connected()
+    async read(key, asked, stamp, patience): Promise<StoredBytes> {
+      await connected(patience)
       // The entry first: tag state that was read later judges it safely.
       const get: RedisCommand = { key, args: ['GET', key] }
       const conditional: RedisCommand = {
         key,
         args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''],
       }
-      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional])
+      const [replies, view] = await readView(asked, [stamp === undefined ? get : conditional], patience)
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
-        const reply = await run(readEntryScript, [key], [stamp ?? ''])
-        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: (await readView(tags, []))[1] }
+        const reply = await run(readEntryScript, [key], [stamp ?? ''], patience)
+        const [, after] = await readView(asked, [], patience)
+        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: after }
       }
       return { bytes: replies[0] === 1 ? 'unchanged' : entryBytes(replies[0]), view }
     },
 
-    async readTags(tags) {
-      await connected()
-      const [, view] = await readView(tags, [])
+    async readTags(asked, patience) {
+      await connected(patience)
+      const [, view] = await readView(asked, [], patience)
       return view
     },
 
@@ -189,8 +220,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return reply === 1 ? 'stored' : 'superseded'
     },
 
-    async claimLease(key, token, ttlMs, stamp): Promise<LeaseState> {
-      const reply = await run(claimLeaseScript, [leaseName(key), key], [token, String(ttlMs), stamp])
+    async claimLease(key, token, ttlMs, stamp, patience): Promise<LeaseState> {
+      const args = [token, String(ttlMs), stamp]
+      const reply = await run(claimLeaseScript, [leaseName(key), key], args, patience)
       const [holder, livesMs] = Array.isArray(reply) ? (reply as RedisReply[]) : []
       return { holder: text(holder), livesMs: typeof livesMs === 'number' ? livesMs : 0 }
     },
@@ -210,36 +242,24 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
       await connected()
-      const sentAt = localNow()
-      const payload = invalidatePayload(options.publisher, ++sequence, changes)
-      const args = [String(history.latest), randomUUID(), String(options.stateTtlMs), names.bus, payload]
-      for (const { tag, windowMicros } of changes) {
-        args.push(tagField(tag), windowMicros === undefined ? '' : String(Math.round(windowMicros)))
-      }
-      const reply = await run(invalidateScript, [names.tags], args)
-      const [clock, time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
-      if (clock === undefined || time === undefined) {
-        throw new DistributedCacheError(
-          'SCRIPT',
-          'The script invalidate answered something else than its contract.',
-        )
-      }
-      serverTime.sample(sentAt, localNow(), time)
-      observed(clock)
+      await tags.invalidate(changes)
     },
 
     async invalidateEverything() {
       await connected()
       // Distrusts the entries however recently somebody attended.
-      await attend(history.latest, -1)
+      acknowledged.rememberFloor((await tags.attend(history.latest, -1)).floor)
     },
 
-    async catchUp(seen, tags) {
-      await connected()
-      const [, view] = await readView(tags, [])
+    confirm: async () => (confirm === undefined ? 0 : confirm()),
+    remember: ({ clock, now, changes }) => acknowledged.remember(clock, now, changes),
+
+    async catchUp(seen, asked, patience) {
+      await connected(patience)
+      const [, view] = await readView(asked, [], patience)
       if (view.clock >= seen) return view
-      await attend(seen)
-      return (await readView(tags, []))[1]
+      await within(attend(seen), patience?.leftMs)
+      return (await readView(asked, [], patience))[1]
     },
 
     fenceAt: (time: LocalMillis) => history.at(time),
@@ -258,7 +278,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async close() {
       clearInterval(heartbeats)
       unregister()
-      await client.close()
+      await Promise.all([client.close(), confirmation?.client.close()])
     },
   }
 }

@@ -27,8 +27,17 @@ export function expectReply<T extends RedisReply>(
   return reply as Exclude<T, Error>
 }
 
-/** The tag state in a reply to `readTagsCommand`; undefined when it is missing or damaged. */
-export function parseTagView(reply: RedisReply | undefined, tags: readonly string[]): TagView | undefined {
+/**
+ * The tag state in a reply to `readTagsCommand`; undefined when it is missing or damaged.
+ *
+ * @param onDamage is told of records that cannot be read
+ */
+export function parseTagView(
+  reply: RedisReply | undefined,
+  tags: readonly string[],
+  onDamage: (records: number) => void,
+): TagView | undefined {
+  if (reply instanceof Error && reply.message.startsWith('WRONGTYPE')) return undefined
   const fields = expectReply<RedisReply>(reply, 'Reading the tag state')
   if (!Array.isArray(fields) || fields.length !== RESERVED_FIELDS.length + tags.length) return undefined
   const clock = parseMicros(text(fields[0]))
@@ -36,12 +45,16 @@ export function parseTagView(reply: RedisReply | undefined, tags: readonly strin
   const incarnation = text(fields[2])
   if (clock === undefined || floor === undefined || incarnation === '') return undefined
   const records = new Map<string, TagRecord>()
+  let damaged = 0
   for (const [index, tag] of tags.entries()) {
     const field = fields[RESERVED_FIELDS.length + index]
     if (field === null) continue
     // A record that cannot be read may have said anything: nothing with this tag is served.
-    records.set(tag, parseTagRecord(text(field)) ?? { hard: NEVER, soft: [] })
+    const record = parseTagRecord(text(field))
+    if (record === undefined) damaged++
+    records.set(tag, record ?? { hard: NEVER, soft: [] })
   }
+  if (damaged > 0) onDamage(damaged)
   return { clock, floor, incarnation, records }
 }
 

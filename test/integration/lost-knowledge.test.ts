@@ -66,11 +66,17 @@ describe.each(Object.keys(DRIVERS) as Driver[])(
 
     it('tag state of another type, or damaged, is made anew', async () => {
       await fill(a, 'old')
+      await redis.command('DEL', STATE)
+      await redis.command('SET', STATE, 'nonsense')
+      expect(await read(b)).toBeUndefined()
+      expect(await redis.command('TYPE', STATE)).toBe('hash')
+      await fill(a, 'old')
       await redis.command('HSET', STATE, 'clock', 'nonsense')
       expect(await read(b)).toBeUndefined()
       await fill(a, 'old')
       await redis.command('HSET', STATE, ':t', 'nonsense')
-      expect(await read(b)).toBeUndefined()
+      const damaged = await record('damaged', async () => expect(await read(b)).toBeUndefined())
+      expect(damaged[0]).toEqual({ records: 1 })
       await a.useCacheHandlers.default.updateTags(['t'])
       await fill(a, 'new')
       expect(await read(b)).toBe('new')
@@ -85,6 +91,25 @@ describe.each(Object.keys(DRIVERS) as Driver[])(
       await redis.command('HSET', STATE, ...(before as [string, ...string[]]))
       expect(await read(a)).toBeUndefined()
       expect(await read(b)).toBeUndefined()
+    })
+
+    it('tag state that is lost together with the connection: nothing to restore, and nothing older is served', async () => {
+      await fill(a, 'old')
+      await fill(a, 'other', 'o')
+      await a.useCacheHandlers.default.updateTags(['t'])
+      const restored = await record('restored', async () => {
+        await redis.command('DEL', STATE)
+        await redis.command('CLIENT', 'KILL', 'TYPE', 'normal')
+        for (const replica of [a, b])
+          await expect
+            .poll(async () => (await record('read', () => read(replica)))[0]?.tier, { timeout: 20_000 })
+            .not.toBe('none')
+        for (const key of ['k', 'o'])
+          for (const replica of [a, b]) expect(await read(replica, key)).toBeUndefined()
+      })
+      expect(restored).toEqual([])
+      await fill(b, 'new')
+      expect(await read(a)).toBe('new')
     })
 
     it('an entry from beyond the clock of the server raises it', async () => {

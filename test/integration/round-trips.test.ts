@@ -80,6 +80,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
         type: 1,
         hmget: 1,
         hset: 1 + count,
+        hrandfield: 1,
         pexpire: 1,
         publish: 1,
       })

@@ -23,6 +23,7 @@ export const TEST_OPTIONS: ResolvedOptions = {
   singleFlight: false,
   l1: { maxBytes: 64 * 1024 * 1024, maxEntryBytes: 4 * 1024 * 1024 },
   timeouts: { connectMs: 2000, commandMs: 2000, requestBudgetMs: 4000 },
+  invalidations: { onFailure: 'journal', replicas: 0 },
   compression: { codec: 'none', thresholdBytes: 4096 },
   maxEntryBytes: 16 * 1024 * 1024,
   maxTtlSeconds: 30 * 24 * 3600,
