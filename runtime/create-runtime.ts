@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { isCodecAvailable } from '../src/compression'
 import { DistributedCacheError, messageOf } from '../src/errors'
 import { createKeyNames, type KeyNames } from '../src/key-names'
+import type { EntryFormat } from '../src/entry'
+import { maxRecordBytes } from '../src/record'
 import type { ResolvedOptions } from '../src/options'
-import type { Bytes, Milliseconds } from '../src/units'
+import { localNow } from '../src/server-time'
+import type { Bytes, Clock, Milliseconds } from '../src/units'
 import { BuildOutput } from './build-output/build-output'
 import { Bus } from './bus/bus'
 import { BuildTier } from './cache/build-tier'
@@ -39,6 +42,8 @@ const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
 
 /** A tag record is kept as long as any entry may need it, which lives a little longer than `maxTtlSeconds` (jitter). */
 const KEEP_TAGS_FACTOR = 1.1
+/** How wrong this process's idea of the server's time may be, with room to spare. */
+const CLOCK_MARGIN_MICROS = 5_000_000
 
 /** For tests, which count commands or do not wait for seconds. */
 export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'> {
@@ -68,6 +73,7 @@ export function createRuntime(
       client,
       channel: names.bus,
       publisher,
+      isPlausible: (clock) => clock <= latestPossible(store),
       listener: {
         onLive: () => store.heartbeat(),
         onInvalidation(message) {
@@ -105,11 +111,22 @@ export function createRuntime(
   const ingredients = new Ingredients()
   const budgets = new RequestBudgets(config.options.timeouts.requestBudgetMs)
   const options = withUsableCodec(config.options, log)
-  const shared = { names, options, invalidator, journal, budgets, ingredients, emit, log }
-  const maxEntryBytes = config.options.maxEntryBytes
-  const reader = new EntryReader({ store, local, view, bus: servingBus, journal, maxEntryBytes, emit })
+  const format: EntryFormat = { ...options, encryption: config.encryption }
+  const shared = { names, options, format, invalidator, journal, budgets, ingredients, emit, log }
+  const { maxTtlSeconds } = options
+  const reader = new EntryReader({
+    store,
+    local,
+    view,
+    bus: servingBus,
+    journal,
+    format,
+    maxTtlSeconds,
+    emit,
+  })
   const { buildStartedAt: startedAt } = config
-  const build = client && startedAt !== undefined ? new BuildTier({ store, startedAt, options }) : undefined
+  const build =
+    client && startedAt !== undefined ? new BuildTier({ store, startedAt, format, options }) : undefined
   const cache = new Cache({ ...shared, store, reader, local, flight, build })
   const sharedHandler = createUseCacheHandler(cache)
   // One object for both kinds: Next then announces every invalidation once, not twice.
@@ -131,16 +148,26 @@ export function createRuntime(
   function cacheOfThisProcess(): Cache {
     const own = createLocalStore(store, config.options.l1)
     const nothing = new LocalEntries({ maxBytes: 0, maxEntryBytes: 0 })
+    // It never leaves this process.
+    const plain: EntryFormat = { ...format, encryption: undefined }
     const ownReader = new EntryReader({
       store: own,
       local: nothing,
       view,
       bus: undefined,
       journal,
-      maxEntryBytes,
+      format: plain,
+      maxTtlSeconds,
       emit,
     })
-    return new Cache({ ...shared, store: own, reader: ownReader, local: nothing, flight: undefined })
+    return new Cache({
+      ...shared,
+      format: plain,
+      store: own,
+      reader: ownReader,
+      local: nothing,
+      flight: undefined,
+    })
   }
 
   return {
@@ -164,6 +191,11 @@ export function createRuntime(
       await store.close()
     },
   }
+}
+
+/** The newest clock that a message may tell: what Redis said itself, or its time, which the clock follows. */
+function latestPossible(store: Store): Clock {
+  return Math.max(store.latestClock, store.toServer(localNow())) + CLOCK_MARGIN_MICROS
 }
 
 /** The server may run on another Node than the one that evaluated the options. */
@@ -220,6 +252,7 @@ function openRedisStore(
     publisher,
     connectMs: timeouts.connectMs,
     commandMs: timeouts.commandMs,
+    maxRecordBytes: maxRecordBytes(config.options.maxEntryBytes),
     stateTtlMs: maxTtlSeconds * 1000 + STATE_MARGIN_MS,
     keepTagsMs: Math.round(maxTtlSeconds * 1000 * KEEP_TAGS_FACTOR),
     confirmation:

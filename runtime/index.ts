@@ -1,3 +1,4 @@
+import type { Keyring } from '../src/encryption'
 import type { ResolvedOptions } from '../src/options'
 import type { Topology } from '../src/redis-topology'
 import type { CacheHandlerClass, TagDurations, UseCacheHandler } from './handlers/next-types'
@@ -18,6 +19,8 @@ export interface RuntimeConfig {
   readonly namespace: string
   /** One line per cache operation on the console. */
   readonly debug: boolean
+  /** Keys that seal the entries; undefined: they are stored as they are. */
+  readonly encryption?: Keyring | undefined
   /** When `next build` began [ms]; undefined: not known, and nothing is served from its output. */
   readonly buildStartedAt?: number | undefined
   /** Adapter of the installed driver; required for the `redis` backend. */

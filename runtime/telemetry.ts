@@ -5,7 +5,7 @@ import type { Verdict } from '../src/tag-state'
 import type { Bytes, Milliseconds } from '../src/units'
 
 /** Why a write stored nothing. */
-export type SkipReason = 'no-fence' | 'expire-0' | 'too-large' | 'stream-error' | 'unavailable' | 'bad-value'
+export type SkipReason = 'no-fence' | 'expire-0' | 'too-large' | 'stream-error' | 'unavailable'
 
 export type Tier = 'local' | 'unchanged' | 'store' | 'build' | 'none'
 

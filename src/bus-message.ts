@@ -1,6 +1,6 @@
 import type { Origin } from './lanes'
 import type { TagChange } from './tag-state'
-import { type Clock, type LocalMillis, NEVER, parseMicros, type ServerMicros } from './units'
+import { type Bytes, type Clock, type LocalMillis, NEVER, parseMicros, type ServerMicros } from './units'
 
 /**
  * What replicas tell each other over Pub/Sub. A message is a word, numbers that a script fills in, and JSON
@@ -53,8 +53,12 @@ export function lanePayload({ publisher, sequence }: Origin): string {
   return JSON.stringify({ p: publisher, s: sequence })
 }
 
+/** A full journal of invalidations is smaller. */
+const MAX_MESSAGE_BYTES: Bytes = 16 * 1024 * 1024
+
 /** Undefined when the bytes are no message of ours: they come from outside and prove nothing. */
 export function parseBusMessage(payload: Buffer): BusMessage | undefined {
+  if (payload.length > MAX_MESSAGE_BYTES) return undefined
   const text = payload.toString('utf8')
   try {
     const at = text.indexOf('{')

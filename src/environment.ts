@@ -1,3 +1,4 @@
+import { type Keyring, parseKeyring } from './encryption'
 import { DistributedCacheError } from './errors'
 import type { Preset } from './options'
 import { parseRedisPlace, type Topology } from './redis-topology'
@@ -14,6 +15,8 @@ export interface Environment {
   readonly topology: Topology
   readonly preset: Preset | undefined
   readonly namespace: string | undefined
+  /** `DISTRIBUTED_CACHE_ENCRYPTION_KEYS`; undefined: entries are stored as they are. */
+  readonly encryption: Keyring | undefined
   /** One line per cache operation. */
   readonly debug: boolean
 }
@@ -54,12 +57,14 @@ export function readEnvironment(variables: Variables): Environment {
   )
   const url = urlVariable && read(variables, urlVariable)
   if (url !== undefined) parseRedisPlace(url, topology, urlVariable)
+  const keys = read(variables, 'DISTRIBUTED_CACHE_ENCRYPTION_KEYS')
   return {
     enabled: choice(variables, 'DISTRIBUTED_CACHE', ['on', 'off']),
     url,
     topology,
     preset: choice(variables, 'DISTRIBUTED_CACHE_PRESET', ['strict', 'l1-pubsub']),
     namespace: read(variables, 'DISTRIBUTED_CACHE_NAMESPACE'),
+    encryption: keys === undefined ? undefined : parseKeyring(keys),
     debug: flag(variables, 'DISTRIBUTED_CACHE_DEBUG') || flag(variables, 'NEXT_PRIVATE_DEBUG_CACHE'),
   }
 }

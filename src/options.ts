@@ -90,7 +90,7 @@ export interface DistributedCacheOptions {
         /** Smallest payload that is compressed, in bytes. @default 4096 */
         thresholdBytes?: number
       }
-  /** Largest entry stored, in bytes. @default 16 MiB */
+  /** Largest content of an entry, before compression, in bytes; larger ones are neither stored nor read. @default 16 MiB */
   maxEntryBytes?: number
   /** Longest life of an entry, in seconds. @default 2592000 (30 days) */
   maxTtlSeconds?: number

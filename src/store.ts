@@ -10,6 +10,13 @@ export interface StoredBytes {
 
 export type WriteOutcome = 'stored' | 'superseded'
 
+export interface WriteDetails {
+  /** Ends the lease that it stands for. */
+  readonly token?: string | undefined
+  /** Head of a record that was found damaged: if it is still there it is replaced, whatever it claims. */
+  readonly damaged?: Buffer | undefined
+}
+
 /** How long whoever asks can still wait; a command gets no more than that. */
 export interface Patience {
   readonly leftMs: Milliseconds
@@ -31,8 +38,8 @@ export interface Store {
   /** `stamp`: head of the record that the reader holds, whose body need not be sent again. */
   read(key: string, tags: readonly string[], stamp?: Buffer, patience?: Patience): Promise<StoredBytes>
   readTags(tags: readonly string[], patience?: Patience): Promise<TagView>
-  /** Stores the record unless a newer one is there; ends the lease that the token stands for. */
-  write(key: string, record: Buffer, ttlMs: Milliseconds, token?: string): Promise<WriteOutcome>
+  /** Stores the record unless a newer one is there. */
+  write(key: string, record: Buffer, ttlMs: Milliseconds, more?: WriteDetails): Promise<WriteOutcome>
   /** Stores the record only where there is none. */
   add(key: string, record: Buffer, ttlMs: Milliseconds): Promise<WriteOutcome>
   /** Claims the lease of an entry, or tells who has it. */

@@ -65,7 +65,7 @@ function findBuildStart(host: RouterHost): number | undefined {
 }
 
 function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnvironment']>): RuntimeConfig {
-  const { topology, preset, url, debug } = environment
+  const { topology, preset, url, debug, encryption } = environment
   return {
     options: { ...options, driver: host.driver, preset: preset ?? options.preset },
     backend: 'redis',
@@ -73,6 +73,7 @@ function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnv
     topology,
     namespace: host.encodeNamespace(findNamespace(host, environment.namespace)[0]),
     debug,
+    encryption,
     buildStartedAt: findBuildStart(host),
     createClient: host.loadClient().createClient,
   }
@@ -115,7 +116,7 @@ function decideForServer(host: RouterHost): Decision {
     const runtime = host.loadRuntime().getRuntime(config)
     const [, source] = findNamespace(host, environment.namespace)
     const place = environment.topology === 'single' ? '' : ` (${environment.topology})`
-    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}${place}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})`
+    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}${place}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})${config.encryption === undefined ? '' : ', entries encrypted'}`
     host.log('info', reason)
     return { mode: 'runtime', reason, handlers: runtime }
   } catch (error) {

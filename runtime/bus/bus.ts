@@ -31,6 +31,7 @@ export type GapReason =
   | 'sequence'
   | 'unknown-publisher'
   | 'malformed'
+  | 'implausible'
 
 export interface BusOptions {
   readonly client: Pick<RedisClient, 'subscribe'>
@@ -38,6 +39,11 @@ export interface BusOptions {
   /** Names this process; its heartbeats heard back are what proves the subscription. */
   readonly publisher: string
   readonly listener: BusListener
+  /**
+   * Whether the server's clock can have come this far. Anybody who may publish can claim it, and whoever believed a
+   * clock from the future would take what follows for old.
+   */
+  readonly isPlausible: (clock: Clock) => boolean
 }
 
 /**
@@ -132,7 +138,15 @@ export class Bus {
   private receive(payload: Buffer): void {
     const message = parseBusMessage(payload)
     if (message === undefined) return this.gap(this.clockHeard, 'malformed')
-    const { listener, publisher } = this.options
+    const { listener, publisher, isPlausible } = this.options
+    if ('clock' in message) {
+      if (!isPlausible(message.clock)) return this.gap(this.clockHeard, 'implausible')
+      // The clock only moves forward, and the server publishes in its order: one of the two was never true.
+      if (message.clock < this.clockHeard) {
+        this.clockHeard = 0
+        this.gap(message.clock, 'clock')
+      }
+    }
     switch (message.kind) {
       case 'floor':
       case 'restore':

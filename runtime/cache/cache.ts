@@ -1,4 +1,4 @@
-import { decodeEntry, encodeEntry, type Entry, type NewEntry } from '../../src/entry'
+import { decodeEntry, encodeEntry, type Entry, type EntryFormat, type NewEntry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
 import type { EntryScope, KeyNames } from '../../src/key-names'
 import type { ResolvedOptions } from '../../src/options'
@@ -30,7 +30,8 @@ export interface CacheOptions {
   readonly reader: EntryReader
   readonly local: LocalEntries
   readonly names: KeyNames
-  readonly options: Pick<ResolvedOptions, 'compression' | 'maxEntryBytes' | 'maxTtlSeconds'>
+  readonly format: EntryFormat
+  readonly options: Pick<ResolvedOptions, 'maxTtlSeconds'>
   readonly invalidator: Invalidator
   readonly journal: Journal
   /** Undefined: every reader of a cold or stale entry generates. */
@@ -58,7 +59,7 @@ export class Cache {
   constructor(private readonly parts: CacheOptions) {}
 
   get maxEntryBytes(): Bytes {
-    return this.parts.options.maxEntryBytes
+    return this.parts.format.maxEntryBytes
   }
 
   async read(scope: EntryScope, cacheKey: string, options: CacheReadOptions = {}): Promise<CacheRead> {
@@ -209,15 +210,18 @@ export class Cache {
 
   private async store(scope: EntryScope, cacheKey: string, key: string, entry: NewEntry): Promise<void> {
     const startedAt = localNow()
-    const { store, options, reader, local, flight, build, emit } = this.parts
+    const { store, format, reader, local, flight, build, emit } = this.parts
     const proof = local.begin(key)
     try {
-      const record = await encodeEntry(entry, options.compression)
-      if (record.length > options.maxEntryBytes) return this.skip(scope, cacheKey, 'too-large')
-      const outcome = await store.write(key, record, this.ttlMs(entry.expire), flight?.tokenOf(key))
-      reader.remember(key, entry.tags)
+      const record = await encodeEntry(key, entry, format)
+      if (record === undefined) return this.skip(scope, cacheKey, 'too-large')
+      const outcome = await store.write(key, record, this.ttlMs(entry.expire), {
+        token: flight?.tokenOf(key),
+        damaged: reader.damagedHead(key),
+      })
+      reader.written(key, entry.tags)
       // The announcement of this very write may come back before its reply: then a read proves it later.
-      const stored = await decodeEntry(record, options.maxEntryBytes)
+      const stored = await decodeEntry(key, record, format)
       if (outcome === 'stored' && typeof stored !== 'string') local.keep(key, stored, proof)
       flight?.stored(key)
       if (scope === 'response' && !entry.fromBuild) build?.spend(key)
@@ -240,6 +244,11 @@ export class Cache {
     const key = this.parts.names.entry(scope, cacheKey)
     this.parts.flight?.failed(key)
     this.parts.emit('skip', { scope, key, reason })
+  }
+
+  /** What the handler could not read as a value of its own: a miss, and the next write replaces it. */
+  unreadable(scope: EntryScope, cacheKey: string, entry: Entry): void {
+    this.parts.reader.damaged(this.parts.names.entry(scope, cacheKey), entry.stamp, 'value')
   }
 
   /** Resolves when the invalidation is acknowledged, or kept for retry. @throws as Invalidator.invalidate */

@@ -1,11 +1,12 @@
-import { decodeEntry, type Entry, judgeAge } from '../../src/entry'
+import { decodeEntry, type Entry, type EntryFormat, judgeAge } from '../../src/entry'
 import { localNow } from '../../src/server-time'
-import { HEAD_BYTES } from '../../src/record'
+import { HEAD_BYTES, type RecordFault } from '../../src/record'
 import type { Store } from '../../src/store'
 import { judge, judgePrerendered, type TagView, type Verdict } from '../../src/tag-state'
-import type { Bytes, Clock, Seconds, ServerMicros } from '../../src/units'
+import type { Clock, Seconds, ServerMicros } from '../../src/units'
 import type { Bus } from '../bus/bus'
 import type { Emit, Tier } from '../telemetry'
+import { DamagedHeads } from './damaged-heads'
 import type { Journal } from './journal'
 import type { LocalEntries } from './local-entries'
 import type { RequestBudget } from './request-budget'
@@ -37,6 +38,8 @@ export interface JudgedRead {
   readonly stamp: Buffer
 }
 
+/** More than clocks of servers differ, and than the jitter of a TTL. */
+const DAY_MICROS: ServerMicros = 24 * 3600 * 1_000_000
 const NO_RECORD_FOUND = Buffer.alloc(0)
 
 export const NO_ANSWER: JudgedRead = {
@@ -56,19 +59,34 @@ export interface EntryReaderOptions {
   readonly bus: Bus | undefined
   /** Invalidations of this process that the store does not know of. */
   readonly journal: Pick<Journal, 'judge' | 'settled'>
-  readonly maxEntryBytes: Bytes
+  readonly format: EntryFormat
+  /** Nothing of ours lives longer. */
+  readonly maxTtlSeconds: Seconds
   readonly emit: Emit
 }
 
 /** One judged read: from memory while the bus proves it, else one round trip. */
 export class EntryReader {
   private readonly memo = new TagMemo()
+  private readonly heads = new DamagedHeads()
 
   constructor(private readonly parts: EntryReaderOptions) {}
 
-  /** The tags that an entry of ours carries, to be asked for with the next read. */
-  remember(key: string, tags: readonly string[]): void {
+  /** An entry of ours went to the store: its tags are asked for with the next read. */
+  written(key: string, tags: readonly string[]): void {
     this.memo.set(key, tags)
+    this.heads.gone(key)
+  }
+
+  /** Counts what is under a key as damaged, and has the next write replace it. */
+  damaged(key: string, record: Uint8Array, fault: RecordFault): void {
+    this.parts.local.drop(key)
+    this.heads.found(key, record)
+    this.parts.emit('fault', { key, fault })
+  }
+
+  damagedHead(key: string): Buffer | undefined {
+    return this.heads.get(key)
   }
 
   /** @throws what the store rejects with */
@@ -140,19 +158,18 @@ export class EntryReader {
         tier = 'build'
       }
       if (entry === undefined) return miss
+      if (tier !== 'build' && !this.isPlausible(entry, view.clock)) {
+        this.damaged(key, entry.stamp, 'time')
+        return miss
+      }
       this.memo.set(key, entry.tags)
       if (entry.tags.some((tag) => !asked.has(tag))) {
         for (const tag of entry.tags) asked.add(tag)
         view = await budget.spend((patience) => store.readTags([...asked], patience))
       }
-      if (entry.fence > view.clock) {
-        if (!isPlausible(entry.fence, store.toServer(localNow()))) {
-          this.parts.emit('fault', { key, fault: 'time' })
-          return miss
-        }
-        const { fence } = entry
+      const { fence } = entry
+      if (fence > view.clock)
         view = await budget.spend((patience) => store.catchUp(fence, [...asked], patience))
-      }
       const read = this.judged(entry, view, options, tier)
       if (this.learn(view, asked) && read.entry !== undefined && tier !== 'build')
         local.keep(key, entry, proof)
@@ -172,10 +189,22 @@ export class EntryReader {
     if (bytes === null) return undefined
     // A reply may be a slice of a larger buffer, which a small entry must not keep alive.
     const own = bytes.length < bytes.buffer.byteLength ? copyOf(bytes) : bytes
-    const entry = await decodeEntry(own, this.parts.maxEntryBytes)
+    const entry = await decodeEntry(key, own, this.parts.format)
     if (typeof entry !== 'string') return entry
-    this.parts.emit('fault', { key, fault: entry })
+    this.damaged(key, own, entry)
     return undefined
+  }
+
+  /**
+   * Times far ahead of the server's were not written by us: they must not drag the clock along, or look young
+   * for ever. What is older than the longest life was kept, or put back, by somebody else: the tag state may have
+   * forgotten what invalidated it.
+   */
+  private isPlausible({ fence, bornAt, modifiedAt }: Entry, clock: Clock): boolean {
+    const now = this.parts.store.toServer(localNow())
+    const latest = now + DAY_MICROS
+    if (bornAt > latest || modifiedAt > latest || fence > Math.max(clock, latest)) return false
+    return bornAt > now - this.parts.maxTtlSeconds * 1_000_000 - DAY_MICROS
   }
 
   private judged(entry: Entry, view: TagView, options: ReadOptions, tier: Tier): JudgedRead {
@@ -213,9 +242,4 @@ function copyOf(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length)
   bytes.copy(copy)
   return copy
-}
-
-/** A fence far ahead of the server's time was not written by us, and must not drag the clock along. */
-function isPlausible(fence: Clock, now: ServerMicros): boolean {
-  return fence <= now + 24 * 3600 * 1_000_000
 }

@@ -72,7 +72,7 @@ export function createCacheHandlerClass(
       if (entry === undefined) return null
       const unpacked = unpack(entry, context)
       if (unpacked === undefined) {
-        cache.skip(scope, cacheKey, 'bad-value')
+        cache.unreadable(scope, cacheKey, entry)
         return null
       }
       const response = toNext(unpacked, cache.toLocal(entry.modifiedAt), abilities)

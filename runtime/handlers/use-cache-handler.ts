@@ -39,7 +39,7 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
         value: streamOf(entry.body),
       }
     } catch {
-      cache.skip(SCOPE, cacheKey, 'bad-value')
+      cache.unreadable(SCOPE, cacheKey, entry)
       return undefined
     }
   }

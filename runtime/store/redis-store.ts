@@ -5,11 +5,12 @@ import { leaseName } from '../../src/key-names'
 import { Lanes } from '../../src/lanes'
 import { localNow, ServerTime } from '../../src/server-time'
 import type { TagChange, TagView } from '../../src/tag-state'
-import type { Clock, LocalMillis, Milliseconds } from '../../src/units'
+import type { Bytes, Clock, LocalMillis, Milliseconds } from '../../src/units'
+import { CLOCK_HORIZON_MICROS } from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
 import { Acknowledged } from './acknowledged'
 import { createConfirmation } from './confirmation'
-import { expectReply, parseTagView, parseTime, readTagsCommand, text } from './replies'
+import { entryBytes, parseTagView, parseTime, readTagsCommand, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
 import { attendScript } from './scripts/attend'
@@ -42,6 +43,8 @@ const SCRIPTS: readonly Script[] = [
 export interface RedisStoreOptions extends TagWriterOptions {
   /** Names this process on the bus. */
   readonly publisher: string
+  /** Longer values are no records of ours: of those a read transfers one byte more than this. */
+  readonly maxRecordBytes: Bytes
   /** How long the first operations of a process wait for the connection, in milliseconds. */
   readonly connectMs: Milliseconds
   /** What a command may take, however patient the caller is, in milliseconds. */
@@ -62,6 +65,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const serverTime = new ServerTime()
   const readyListeners = new Set<() => void>()
   const waitForConnectionUntil = localNow() + options.connectMs
+  const end = String(options.maxRecordBytes)
   let booted = false
   /** Numbers what this process publishes, so that others notice what they missed. */
   const lanes = new Lanes(options.publisher)
@@ -79,9 +83,11 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const confirm =
     confirmation && createConfirmation({ ...confirmation, key: names.tags, ttlMs: options.stateTtlMs })
 
+  const latestPossible = (): Clock => serverTime.now() + CLOCK_HORIZON_MICROS
+
   /** Every reply that tells the clock goes through here. */
   function observed(clock: Clock): void {
-    history.observe(localNow(), clock)
+    if (clock <= latestPossible()) history.observe(localNow(), clock)
   }
 
   async function run(
@@ -150,9 +156,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     attend(history.latest)
       .then((foundOld) => (foundOld ? tagWriter.collect() : undefined))
       .catch((error: unknown) => onError('The heartbeat', error))
-    const others = lanes.others(client.laneOf(names.tags), client.laneOf)
-    // A node that is away says nothing of the others.
-    for (const { key, origin } of others)
+    for (const { key, origin } of lanes.others(client.laneOf(names.tags), client.laneOf))
       client.send([{ key, args: ['PUBLISH', names.bus, `lane ${lanePayload(origin)}`] }]).catch(() => {})
   }
 
@@ -171,12 +175,17 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
       const replies = await client.send(commands, timeoutOf(patience))
-      const view = parseTagView(replies[before.length], tags, options.onDamage)
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
+      const view = parseTagView(replies[before.length], tags, latestPossible())
       if (view !== undefined && view.clock >= history.latest) {
         observed(view.clock)
-        return [replies, view]
+        // What cannot be mended is judged as it is: nothing with such a tag is served.
+        if (view.damaged.length === 0 || attempt === 2) return [replies, view]
+        options.onDamage(view.damaged.length)
+        const mend = view.damaged.map((tag) => ({ tag, windowMicros: undefined }))
+        await within(tagWriter.invalidate(mend), patience?.leftMs)
+        continue
       }
       // The state is gone, or behind what we know: raise the floor before anything is served.
       if (attempt === 2) throw new DistributedCacheError('CLIENT', 'The tag state does not hold still.')
@@ -188,14 +197,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async read(key, tags, stamp, patience): Promise<StoredBytes> {
       await connected(patience)
       // The entry first: tag state that was read later judges it safely.
-      const get: RedisCommand = { key, args: ['GET', key] }
+      const get: RedisCommand = { key, args: ['GETRANGE', key, '0', end] }
       const conditional: RedisCommand = {
         key,
-        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''],
+        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? '', end],
       }
       const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional], patience)
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
-        const reply = await run(readEntryScript, [key], [stamp ?? ''], patience)
+        const reply = await run(readEntryScript, [key], [stamp ?? '', end], patience)
         const [, after] = await readView(tags, [], patience)
         return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: after }
       }
@@ -208,10 +217,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return view
     },
 
-    async write(key, record, ttlMs, token = ''): Promise<WriteOutcome> {
+    async write(key, record, ttlMs, { token = '', damaged = '' } = {}): Promise<WriteOutcome> {
       await connected()
       const payload = keyPayload(next(key), key)
-      const args = [record, String(ttlMs), token, names.bus, payload]
+      const args = [record, String(ttlMs), token, names.bus, payload, damaged]
       const reply = await run(writeEntryScript, [key, leaseName(key)], args)
       return reply === 1 ? 'stored' : 'superseded'
     },
@@ -284,11 +293,4 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       await Promise.all([client.close(), confirmation?.client.close()])
     },
   }
-}
-
-/** Another type under an entry's key is damage like any other: bytes that no decoder takes. */
-function entryBytes(reply: RedisReply | undefined): Buffer | null {
-  if (reply instanceof Error && reply.message.startsWith('WRONGTYPE')) return Buffer.alloc(0)
-  const bytes = expectReply<RedisReply>(reply, 'Reading an entry')
-  return Buffer.isBuffer(bytes) ? bytes : null
 }

@@ -139,14 +139,15 @@ describe.each(Object.keys(DRIVERS) as Driver[])(
         chunks: [],
       }
       const [name] = (await redis.command('KEYS', 'ndc:test:build-1:u:*')) as string[]
-      await redis.command(
-        'SET',
-        name as string,
-        await encodeEntry(entry, { codec: 'none', thresholdBytes: 0 }),
-      )
+      const format = { compression: { codec: 'none', thresholdBytes: 0 }, maxEntryBytes: 1000 } as const
+      const bytes = (await encodeEntry(name as string, entry, format)) as Buffer
+      await redis.command('SET', name as string, bytes)
       const faults = await record('fault', async () => expect(await read(a)).toBeUndefined())
       expect(faults).toMatchObject([{ fault: 'time' }])
       expect(await redis.command('HMGET', STATE, 'clock')).toEqual([clock])
+      // However new it claims to be.
+      await fill(a, 'new')
+      expect(await read(b)).toBe('new')
     })
 
     it('a booting process trusts what a fleet that lived on has stored', async () => {

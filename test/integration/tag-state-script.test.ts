@@ -17,6 +17,8 @@ import {
 import { type RedisServer, startRedis } from '../support/redis-server'
 import { DRIVERS } from '../support/replicas'
 
+const STATE = 'ndc:test:tags'
+
 let redis: RedisServer
 let client: RedisClient
 
@@ -34,19 +36,19 @@ it('the script and the core agree on every record, whatever the sequence', async
   const steps = fc.array(fc.option(fc.integer({ min: 0, max: 3000 }), { nil: undefined }), { maxLength: 10 })
   await fc.assert(
     fc.asyncProperty(steps, async (windows) => {
-      await redis.command('DEL', 'state')
+      await redis.command('DEL', STATE)
       let record = NO_RECORD
       for (const windowMicros of windows) {
         const window = windowMicros === undefined ? '' : String(windowMicros)
         const reply = await runScript(
           client,
           invalidateScript,
-          ['state'],
-          ['0', 'i', '60000', 'bus', '{}', ':t', window],
+          [STATE],
+          ['0', 'i', '60000', 'ndc:test:bus', '{}', ':t', window],
         )
         const [clock, now] = (reply as Buffer[]).map((part) => Number(part.toString()))
         record = applyInvalidation(record, clock as number, windowMicros, now as number)
-        expect(await redis.command('HGET', 'state', ':t')).toBe(formatTagRecord(record))
+        expect(await redis.command('HGET', STATE, ':t')).toBe(formatTagRecord(record))
       }
     }),
     { numRuns: 100 },
@@ -56,7 +58,12 @@ it('the script and the core agree on every record, whatever the sequence', async
 it('the clock only moves forward, also within one microsecond', async () => {
   const replies = await Promise.all(
     Array.from({ length: 500 }, () =>
-      runScript(client, invalidateScript, ['fast'], ['0', 'i', '60000', 'bus', '{}', ':t', '']),
+      runScript(
+        client,
+        invalidateScript,
+        ['ndc:test:fast'],
+        ['0', 'i', '60000', 'ndc:test:bus', '{}', ':t', ''],
+      ),
     ),
   )
   const clocks = replies.map((reply) => Number((reply as Buffer[])[0]?.toString()))

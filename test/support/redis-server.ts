@@ -5,12 +5,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo, type NetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { aclRules, ACL_USER, asUser, deniedTo } from './acl'
 
 export interface StartRedisOptions {
   /** More arguments for redis-server, e.g. `['--requirepass', 'secret']`. */
   args?: readonly string[]
   /** A fixed port, to start again where a server was stopped. Default: a free one. */
   port?: number
+  /** False: clients under test may do more than the runtime does, also with `NDC_ACL=1`. */
+  acl?: boolean
 }
 
 /** One argument of an admin command. */
@@ -39,6 +42,9 @@ export interface RedisServer {
 }
 
 const HOST = '127.0.0.1'
+/** URLs by port, for proxies that stand in front of a server. */
+const urls = new Map<number, string>()
+
 const READY = 'Ready to accept connections'
 
 /** Whether the suite runs against clusters; then what needs one particular connection is skipped, and says so. */
@@ -46,13 +52,17 @@ export const ON_CLUSTER = process.env['NDC_TOPOLOGY'] === 'cluster'
 
 /** Starts a private redis-server, or the cluster that stands in for it. */
 export async function startRedis(options: StartRedisOptions = {}): Promise<RedisServer> {
-  if (!ON_CLUSTER || options.args !== undefined || options.port !== undefined) return startServer(options)
+  if (!ON_CLUSTER || Object.keys(options).length > 0) return startServer(options)
   const { startClusterAsServer } = await import('./cluster-as-server.js')
   return startClusterAsServer()
 }
 
 /** A private redis-server: no persistence, own directory, own port. */
-export async function startServer({ args = [], port }: StartRedisOptions = {}): Promise<RedisServer> {
+export async function startServer({
+  args = [],
+  port,
+  acl = process.env['NDC_ACL'] === '1',
+}: StartRedisOptions = {}): Promise<RedisServer> {
   const executable = findExecutable()
   for (let attempt = 1; ; attempt++) {
     const directory = await mkdtemp(join(tmpdir(), 'ndc-redis-'))
@@ -68,12 +78,37 @@ export async function startServer({ args = [], port }: StartRedisOptions = {}): 
     )
     const output = await untilReady(child)
     const password = args.includes('--requirepass') ? args[args.indexOf('--requirepass') + 1] : undefined
-    if (output === undefined) return handleOf(child, chosenPort, directory, socketPath, password)
+    if (output === undefined) {
+      const server = handleOf(child, chosenPort, directory, socketPath, password)
+      return acl ? underAcl(server) : server
+    }
     await rm(directory, { recursive: true, force: true })
     // Somebody took the port between our look and the start.
     if (/Address already in use/i.test(output) && attempt < 10 && port === undefined) continue
     throw new Error(`redis-server did not start:\n${output}`)
   }
+}
+
+/** The same server, for the least-privileged user of docs/security.md; what that user is denied fails the test file. */
+async function underAcl(server: RedisServer): Promise<RedisServer> {
+  await server.command('ACL', 'SETUSER', ACL_USER, ...aclRules('ndc:*', 'ndc:*:bus'))
+  const url = asUser(server.url)
+  urls.set(server.port, url)
+  return {
+    ...server,
+    url,
+    async stop() {
+      const denied = await deniedTo(server.command).catch((): string[] => [])
+      urls.delete(server.port)
+      await server.stop()
+      if (denied.length > 0) throw new Error(`The ACL user was denied: ${denied.join(', ')}`)
+    },
+  }
+}
+
+/** The URL of whatever listens on a port of this machine, with the user that its tests run under. */
+export function urlOf(targetPort: number, port = targetPort): string {
+  return (urls.get(targetPort) ?? `redis://${HOST}:${targetPort}`).replace(/\d+$/, String(port))
 }
 
 function handleOf(

@@ -8,6 +8,7 @@ import { ON_CLUSTER } from './redis-server'
 import type { UseCacheEntry } from '../../runtime/handlers/next-types'
 import { streamOf } from '../../runtime/handlers/use-cache-codec'
 import { CHANNEL_PREFIX, type TelemetryEvent, type TelemetryEvents } from '../../runtime/telemetry'
+import type { Keyring } from '../../src/encryption'
 import type { Driver, ResolvedOptions } from '../../src/options'
 import type { Topology } from '../../src/redis-topology'
 import { localNow } from '../../src/server-time'
@@ -40,6 +41,7 @@ export interface ReplicaOptions {
   namespace?: string
   options?: Partial<ResolvedOptions>
   tuning?: RuntimeTuning
+  encryption?: Keyring | undefined
   /** When the build began [ms]; its output is where the handlers are told. */
   buildStartedAt?: number
 }
@@ -59,6 +61,7 @@ export function startReplica({
   namespace = 'build-1',
   options = {},
   tuning,
+  encryption,
   buildStartedAt,
 }: ReplicaOptions): Replica {
   const config: RuntimeConfig = {
@@ -68,6 +71,7 @@ export function startReplica({
     topology,
     namespace,
     debug: false,
+    encryption,
     buildStartedAt,
     createClient: DRIVERS[driver],
   }

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { urlOf } from './redis-server'
 
 export interface TcpProxy {
   readonly port: number
@@ -95,7 +96,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   }
   return {
     port,
-    url: `redis://${HOST}:${port}`,
+    url: urlOf(targetPort, port),
     get connections() {
       return connections
     },

@@ -20,7 +20,8 @@ async function setUp() {
   const now = Math.round(localNow() * 1000)
   const life = { modifiedAt: now, bornAt: now, retryAt: 0, revalidate: 60, expire: 60 }
   const entry = { ...life, fence: store.latestClock, tags: ['t'], detail: {}, chunks: [Buffer.from('x')] }
-  await store.write('k', await encodeEntry(entry, { codec: 'none', thresholdBytes: 0 }), 60_000)
+  const format = { compression: { codec: 'none', thresholdBytes: 0 }, maxEntryBytes: 1_000_000 } as const
+  await store.write('k', (await encodeEntry('k', entry, format)) as Buffer, 60_000)
   const held: { reads: number; until: Promise<unknown> } = { reads: 0, until: Promise.resolve() }
   const journal = new Journal()
   const reader = new EntryReader({
@@ -38,7 +39,8 @@ async function setUp() {
     view: new LocalTagView(),
     bus: undefined,
     journal,
-    maxEntryBytes: 1_000_000,
+    format,
+    maxTtlSeconds: 3600,
     emit: () => {},
   })
   // Its tags are known from here on: one round trip.

@@ -53,6 +53,7 @@ beforeEach(() => {
     },
     channel: 'bus',
     publisher: 'me',
+    isPlausible: () => true,
     listener: {
       onLive() {},
       onInvalidation: (message) => view.apply(message),
@@ -72,7 +73,8 @@ beforeEach(() => {
     view,
     bus,
     journal: new Journal(),
-    maxEntryBytes: 100_000,
+    format: { compression: { codec: 'none', thresholdBytes: 0 }, maxEntryBytes: 100_000 },
+    maxTtlSeconds: 3600,
     emit: () => {},
   })
   const modifiedAt = store.toServer(localNow())

@@ -18,7 +18,7 @@ import { LUA_COLLECT, LUA_PRELUDE, LUA_TAG_RECORD } from './lua'
  * returns  { clock, floor, incarnation, server time in microseconds, tag records looked at, forgotten, found
  *          damaged }, all as text
  *
- * The floor is raised past everything known when the state is missing or unreadable (FLUSHALL, eviction),
+ * The floor is raised past everything known when the state is missing or unreadable (FLUSHALL, eviction, poison),
  * when its clock is behind what this process saw (failover to a replica that lagged), and when a process
  * boots and nobody lived meanwhile (the cache was off, and what was invalidated then is not known).
  *
@@ -33,12 +33,12 @@ local kind = redis.call('TYPE', KEYS[1])['ok']
 if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local state = redis.call('HMGET', KEYS[1], 'clock', 'floor', 'incarnation', 'alive', 'keep', 'keepUntil')
 local clock, floor, incarnation, alive = tonumber(state[1]), tonumber(state[2]), state[3], tonumber(state[4])
-local keep, keep_until, observed = tonumber(state[5]), tonumber(state[6]), tonumber(ARGV[1])
-local lost = not clock or not floor or not incarnation
+local keep, keep_until, observed = tonumber(state[5]), tonumber(state[6]), usable(tonumber(ARGV[1]))
+local lost = not intact(clock, floor, incarnation)
 local was = floor
 if lost then incarnation = ARGV[2] end
 if lost or clock < observed then
-  clock = math.max(now, observed + 1, (clock or 0) + 1)
+  clock = math.max(now, observed + 1, usable(clock) + 1)
   floor = clock
 elseif ARGV[4] == 'boot' and (not alive or now - alive > tonumber(ARGV[5])) then
   clock = math.max(now, clock + 1)

@@ -30,11 +30,12 @@ local kind = redis.call('TYPE', KEYS[1])['ok']
 if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local state = redis.call('HMGET', KEYS[1], 'clock', 'floor', 'incarnation', 'keep')
 local clock, floor, incarnation = tonumber(state[1]), tonumber(state[2]), state[3]
-local observed = tonumber(ARGV[1])
-if not clock or not floor or not incarnation or clock < observed then
-  clock = math.max(now, observed + 1, (clock or 0) + 1)
+local observed = usable(tonumber(ARGV[1]))
+local lost = not intact(clock, floor, incarnation)
+if lost then incarnation = ARGV[2] end
+if lost or clock < observed then
+  clock = math.max(now, observed + 1, usable(clock) + 1)
   floor = clock
-  incarnation = incarnation or ARGV[2]
   redis.call('HSET', KEYS[1], 'floor', decimal(floor), 'incarnation', incarnation)
   redis.call('PUBLISH', ARGV[4], 'floor ' .. decimal(clock))
 end

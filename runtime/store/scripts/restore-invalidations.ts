@@ -24,7 +24,7 @@ export const restoreInvalidationsScript = defineScript({
   lua: `${LUA_PRELUDE}${LUA_TAG_RECORD}
 local state = redis.pcall('HMGET', KEYS[1], 'clock', 'floor')
 local clock, floor = tonumber(state[1] or ''), tonumber(state[2] or '')
-if not clock or not floor then return { '0', '0', '0' } end
+if not intact(clock, floor, '?') then return { '0', '0', '0' } end
 local was, raised, newest = floor, 0, 0
 floor = math.max(floor, tonumber(ARGV[2]))
 local function knows(hard, windows, at, deadline)
