@@ -52,7 +52,8 @@ export const ON_CLUSTER = process.env['NDC_TOPOLOGY'] === 'cluster'
 
 /** Starts a private redis-server, or the cluster that stands in for it. */
 export async function startRedis(options: StartRedisOptions = {}): Promise<RedisServer> {
-  if (!ON_CLUSTER || Object.keys(options).length > 0) return startServer(options)
+  if (!ON_CLUSTER || Object.keys(options).length > 0)
+    return startServer({ acl: process.env['NDC_ACL'] === '1', ...options })
   const { startClusterAsServer } = await import('./cluster-as-server.js')
   return startClusterAsServer()
 }
@@ -61,7 +62,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Redis
 export async function startServer({
   args = [],
   port,
-  acl = process.env['NDC_ACL'] === '1',
+  acl = false,
 }: StartRedisOptions = {}): Promise<RedisServer> {
   const executable = findExecutable()
   for (let attempt = 1; ; attempt++) {
