@@ -61,7 +61,7 @@ export function createRuntime(
   const publisher = randomUUID()
   const local = new LocalEntries(config.options.l1)
   const view = new LocalTagView()
-  const client = config.backend === 'memory' ? undefined : openClient(config, circuitChanged)
+  const client = config.backend === 'memory' ? undefined : openClient(config, names, circuitChanged)
   const store =
     client === undefined
       ? createMemoryStore(BUILD_MEMORY_BYTES)
@@ -210,7 +210,8 @@ function withUsableCodec(options: ResolvedOptions, log: Logger): ResolvedOptions
 }
 
 function openClient(
-  { options, url, createClient }: RuntimeConfig,
+  { options, url, topology, createClient }: RuntimeConfig,
+  names: KeyNames,
   onChange?: (change: CircuitChange) => void,
   suffix = '',
 ): RedisClient {
@@ -221,7 +222,18 @@ function openClient(
     )
   }
   const { connectMs, commandMs } = options.timeouts
-  const client = createClient({ url, connectMs, commandMs, clientName: options.keyPrefix + suffix })
+  const client = createClient({
+    url,
+    topology,
+    // Without the tag state nothing can be judged.
+    homeKey: names.tags,
+    onCircuit: onChange,
+    connectMs,
+    commandMs,
+    clientName: options.keyPrefix + suffix,
+  })
+  // A node that hangs says nothing of the others: a cluster has a circuit for each.
+  if (topology === 'cluster') return client
   return withBreaker(client, { commandMs, ...(onChange && { onChange }) })
 }
 
@@ -246,7 +258,11 @@ function openRedisStore(
     confirmation:
       replicas === 0
         ? undefined
-        : { client: openClient(config, undefined, ':confirmation'), replicas, waitMs: timeouts.commandMs },
+        : {
+            client: openClient(config, names, undefined, ':confirmation'),
+            replicas,
+            waitMs: timeouts.commandMs,
+          },
     onError: (what, error) => log(`${what} failed`, messageOf(error)),
     onDamage(records) {
       emit('damaged', { records })

@@ -1,5 +1,6 @@
 import type { Keyring } from '../src/encryption'
 import type { ResolvedOptions } from '../src/options'
+import type { Topology } from '../src/redis-topology'
 import type { CacheHandlerClass, TagDurations, UseCacheHandler } from './handlers/next-types'
 import type { CreateClient } from './clients/client'
 import { createRuntime } from './create-runtime'
@@ -10,8 +11,10 @@ export interface RuntimeConfig {
   readonly options: ResolvedOptions
   /** `redis`: the shared cache. `memory`: an in-process cache for the length of `next build`; opens no socket. */
   readonly backend: 'redis' | 'memory'
-  /** Redis URL; required for the `redis` backend. */
+  /** Redis URL, or several; required for the `redis` backend. */
   readonly url: string | undefined
+  /** @default 'single' */
+  readonly topology?: Topology | undefined
   /** Tells the entries of deployments apart. */
   readonly namespace: string
   /** One line per cache operation on the console. */

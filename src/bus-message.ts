@@ -1,3 +1,4 @@
+import type { Origin } from './lanes'
 import type { TagChange } from './tag-state'
 import { type Bytes, type Clock, type LocalMillis, NEVER, parseMicros, type ServerMicros } from './units'
 
@@ -12,6 +13,7 @@ import { type Bytes, type Clock, type LocalMillis, NEVER, parseMicros, type Serv
  * write      {"p":publisher,"s":sequence,"k":key}    an entry was offered to the store
  * release    {"p":publisher,"s":sequence,"k":key}    a lease ended without an entry
  * heartbeat  <clock> {"p":publisher,"s":sequence,"a":sent at}   repeats the last sequence number
+ * lane       {"p":publisher,"s":sequence}            repeats that of a node that does not hold the tag state
  * ```
  *
  * Invalidations chain by their clocks, everything else by the publisher's sequence: what is missing shows.
@@ -28,13 +30,10 @@ export type BusMessage =
     }
   | { kind: 'floor' | 'restore'; clock: Clock }
   | { kind: 'write' | 'release'; publisher: string; sequence: number; key: string }
+  | { kind: 'lane'; publisher: string; sequence: number }
   | { kind: 'heartbeat'; clock: Clock; publisher: string; sequence: number; sentAt: LocalMillis }
 
-export function invalidatePayload(
-  publisher: string,
-  sequence: number,
-  changes: readonly TagChange[],
-): string {
+export function invalidatePayload({ publisher, sequence }: Origin, changes: readonly TagChange[]): string {
   const c = changes.map(({ tag, windowMicros }) => [
     tag,
     windowMicros === undefined ? null : Math.round(windowMicros),
@@ -42,12 +41,16 @@ export function invalidatePayload(
   return JSON.stringify({ p: publisher, s: sequence, c })
 }
 
-export function keyPayload(publisher: string, sequence: number, key: string): string {
+export function keyPayload({ publisher, sequence }: Origin, key: string): string {
   return JSON.stringify({ p: publisher, s: sequence, k: key })
 }
 
-export function heartbeatPayload(publisher: string, sequence: number, sentAt: LocalMillis): string {
+export function heartbeatPayload({ publisher, sequence }: Origin, sentAt: LocalMillis): string {
   return JSON.stringify({ p: publisher, s: sequence, a: sentAt })
+}
+
+export function lanePayload({ publisher, sequence }: Origin): string {
+  return JSON.stringify({ p: publisher, s: sequence })
 }
 
 /** A full journal of invalidations is smaller. */
@@ -85,6 +88,8 @@ function build(
     case 'write':
     case 'release':
       return typeof json['k'] === 'string' ? { kind, key: json['k'], ...from } : undefined
+    case 'lane':
+      return { kind, ...from }
     case 'heartbeat':
       if (first === undefined || typeof json['a'] !== 'number') return undefined
       return { kind, clock: first, sentAt: json['a'], ...from }

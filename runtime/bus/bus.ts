@@ -1,4 +1,5 @@
 import { type BusMessage, parseBusMessage } from '../../src/bus-message'
+import { isLaneOf } from '../../src/lanes'
 import { localNow } from '../../src/server-time'
 import type { Clock, LocalMillis, Milliseconds } from '../../src/units'
 import type { RedisClient } from '../clients/client'
@@ -159,11 +160,13 @@ export class Bus {
       case 'write':
       case 'release':
         this.count(message.publisher, message.sequence, true)
-        return listener.onKey(message.key, message.kind, message.publisher === publisher)
+        return listener.onKey(message.key, message.kind, isLaneOf(message.publisher, publisher))
+      case 'lane':
+        return this.count(message.publisher, message.sequence, false)
       case 'heartbeat':
         this.count(message.publisher, message.sequence, false)
         if (message.clock > this.clockHeard) this.gap(message.clock, 'clock')
-        if (message.publisher === publisher) this.provenAt = Math.min(message.sentAt, localNow())
+        if (isLaneOf(message.publisher, publisher)) this.provenAt = Math.min(message.sentAt, localNow())
     }
   }
 

@@ -1,16 +1,12 @@
 import { ClockHistory } from '../../src/clock-history'
 import { DistributedCacheError } from '../../src/errors'
-import { keyPayload } from '../../src/bus-message'
+import { keyPayload, lanePayload } from '../../src/bus-message'
 import { leaseName } from '../../src/key-names'
+import { Lanes } from '../../src/lanes'
 import { localNow, ServerTime } from '../../src/server-time'
 import type { TagChange, TagView } from '../../src/tag-state'
-import {
-  type Bytes,
-  type Clock,
-  CLOCK_HORIZON_MICROS,
-  type LocalMillis,
-  type Milliseconds,
-} from '../../src/units'
+import type { Bytes, Clock, LocalMillis, Milliseconds } from '../../src/units'
+import { CLOCK_HORIZON_MICROS } from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
 import { Acknowledged } from './acknowledged'
 import { createConfirmation } from './confirmation'
@@ -45,6 +41,8 @@ const SCRIPTS: readonly Script[] = [
 
 /** The life of the tag state must exceed that of the longest entry. */
 export interface RedisStoreOptions extends TagWriterOptions {
+  /** Names this process on the bus. */
+  readonly publisher: string
   /** Longer values are no records of ours: of those a read transfers one byte more than this. */
   readonly maxRecordBytes: Bytes
   /** How long the first operations of a process wait for the connection, in milliseconds. */
@@ -70,7 +68,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const end = String(options.maxRecordBytes)
   let booted = false
   /** Numbers what this process publishes, so that others notice what they missed. */
-  let sequence = 0
+  const lanes = new Lanes(options.publisher)
+  const next = (key: string) => lanes.next(client.laneOf(key), key)
   let attendance: Promise<void> | undefined
   let attended = false
   const acknowledged = new Acknowledged()
@@ -78,12 +77,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     history,
     serverTime,
     acknowledged,
-    sequence: {
-      get last() {
-        return sequence
-      },
-      next: () => ++sequence,
-    },
+    origin: { last: () => lanes.last(client.laneOf(names.tags)), next: () => next(names.tags) },
   })
   const { confirmation } = options
   const confirm =
@@ -162,6 +156,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     attend(history.latest)
       .then((foundOld) => (foundOld ? tagWriter.collect() : undefined))
       .catch((error: unknown) => onError('The heartbeat', error))
+    for (const { key, origin } of lanes.others(client.laneOf(names.tags), client.laneOf))
+      client.send([{ key, args: ['PUBLISH', names.bus, `lane ${lanePayload(origin)}`] }]).catch(() => {})
   }
 
   const heartbeats = setInterval(heartbeat, options.attendEveryMs ?? 1_000)
@@ -223,7 +219,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async write(key, record, ttlMs, { token = '', damaged = '' } = {}): Promise<WriteOutcome> {
       await connected()
-      const payload = keyPayload(options.publisher, ++sequence, key)
+      const payload = keyPayload(next(key), key)
       const args = [record, String(ttlMs), token, names.bus, payload, damaged]
       const reply = await run(writeEntryScript, [key, leaseName(key)], args)
       return reply === 1 ? 'stored' : 'superseded'
@@ -231,7 +227,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async add(key, record, ttlMs): Promise<WriteOutcome> {
       await connected()
-      const payload = keyPayload(options.publisher, ++sequence, key)
+      const payload = keyPayload(next(key), key)
       const reply = await run(addEntryScript, [key], [record, String(ttlMs), names.bus, payload])
       return reply === 1 ? 'stored' : 'superseded'
     },
@@ -252,7 +248,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async releaseLease(key, token, markMs) {
-      const payload = keyPayload(options.publisher, ++sequence, key)
+      const payload = keyPayload(next(key), key)
       await run(releaseLeaseScript, [leaseName(key)], [token, String(markMs), names.bus, payload])
     },
 

@@ -3,6 +3,7 @@ import { heartbeatPayload, invalidatePayload } from '../../src/bus-message'
 import type { ClockHistory } from '../../src/clock-history'
 import { DistributedCacheError } from '../../src/errors'
 import type { KeyNames } from '../../src/key-names'
+import type { Origin } from '../../src/lanes'
 import { localNow, type ServerTime } from '../../src/server-time'
 import { formatTagRecord, type TagChange } from '../../src/tag-state'
 import { type Clock, type Milliseconds, parseMicros } from '../../src/units'
@@ -24,7 +25,6 @@ const MAX_COLLECT_CALLS = 40
 export interface TagWriterOptions {
   readonly client: RedisClient
   readonly names: Pick<KeyNames, 'tags' | 'bus'>
-  readonly publisher: string
   /** Life of the tag state. */
   readonly stateTtlMs: Milliseconds
   /** For how long an entry of this process may need the record of a tag. */
@@ -37,8 +37,8 @@ export interface TagWriterState {
   readonly history: ClockHistory
   readonly serverTime: ServerTime
   readonly acknowledged: Acknowledged
-  /** The last number that this process gave to a message; `next` gives another one. */
-  readonly sequence: { readonly last: number; next(): number }
+  /** The last number that this process gave to a message about the tag state; `next` gives another one. */
+  readonly origin: { last(): Origin; next(): Origin }
 }
 
 export interface Attendance {
@@ -58,7 +58,7 @@ export class TagWriter {
 
   /** @param distrustAfterMs how long nobody may have attended before the floor is raised; undefined: for ever */
   async attend(seen: Clock, distrustAfterMs: Milliseconds | undefined): Promise<Attendance> {
-    const { names, publisher, stateTtlMs, keepTagsMs } = this.options
+    const { names, stateTtlMs, keepTagsMs } = this.options
     const sentAt = localNow()
     const [clock, floor, , time, looked = 0, forgotten = 0, damaged] = await this.numbers(attendScript, 7, [
       String(seen),
@@ -67,7 +67,7 @@ export class TagWriter {
       distrustAfterMs === undefined ? '' : 'boot',
       String((distrustAfterMs ?? 0) * 1000),
       names.bus,
-      heartbeatPayload(publisher, this.state.sequence.last, sentAt),
+      heartbeatPayload(this.state.origin.last(), sentAt),
       String(keepTagsMs * 1000),
     ])
     if (clock === undefined || floor === undefined || time === undefined) throw brokenContract(attendScript)
@@ -77,9 +77,9 @@ export class TagWriter {
   }
 
   async invalidate(changes: readonly TagChange[]): Promise<void> {
-    const { names, publisher, stateTtlMs } = this.options
+    const { names, stateTtlMs } = this.options
     const sentAt = localNow()
-    const payload = invalidatePayload(publisher, this.state.sequence.next(), changes)
+    const payload = invalidatePayload(this.state.origin.next(), changes)
     const seen = String(this.state.history.latest)
     const args = [seen, randomUUID(), String(stateTtlMs), names.bus, payload]
     for (const { tag, windowMicros } of changes)

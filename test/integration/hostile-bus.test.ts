@@ -54,7 +54,8 @@ describe.each(Object.keys(DRIVERS) as Driver[])('whoever may publish, over %s', 
     return Number(((await redis.command('HMGET', 'ndc:test:tags', 'clock')) as string[])[0])
   }
 
-  const change = (windowMicros?: number) => invalidatePayload('forger', 1, [{ tag: 't', windowMicros }])
+  const change = (windowMicros?: number) =>
+    invalidatePayload({ publisher: 'forger', sequence: 1 }, [{ tag: 't', windowMicros }])
   /** What can be claimed of the clock: near and far, forward and back. */
   const forgeries: [string, (now: number) => string][] = [
     ['a floor of the far future', () => `floor ${Number.MAX_SAFE_INTEGER}`],
@@ -65,9 +66,12 @@ describe.each(Object.keys(DRIVERS) as Driver[])('whoever may publish, over %s', 
     ['one that continues the chain', (now) => `invalidate ${now} ${now + 1_000_000} ${now} ${change()}`],
     ['a soft one that never ends', (now) => `invalidate ${now} ${now + 9} ${now} ${change(1e15)}`],
     ['one of the past', (now) => `invalidate 0 1 ${now} ${change()}`],
-    ['a heartbeat of tomorrow', (now) => `heartbeat ${now + DAY_MICROS} ${heartbeatPayload('x', 0, 0)}`],
-    ['a heartbeat of the past', () => `heartbeat 1 ${heartbeatPayload('x', 0, 0)}`],
-    ['an overwrite', () => `write ${keyPayload('x', 1e15, 'k')}`],
+    [
+      'a heartbeat of tomorrow',
+      (now) => `heartbeat ${now + DAY_MICROS} ${heartbeatPayload({ publisher: 'x', sequence: 0 }, 0)}`,
+    ],
+    ['a heartbeat of the past', () => `heartbeat 1 ${heartbeatPayload({ publisher: 'x', sequence: 0 }, 0)}`],
+    ['an overwrite', () => `write ${keyPayload({ publisher: 'x', sequence: 1e15 }, 'k')}`],
     ['garbage', () => '\u0000{{{'],
   ]
 

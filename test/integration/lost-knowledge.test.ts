@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { encodeEntry } from '../../src/entry'
 import type { Driver } from '../../src/options'
-import { type RedisServer, startRedis } from '../support/redis-server'
+import { ON_CLUSTER, type RedisServer, startRedis } from '../support/redis-server'
 import { contentOf, createFleet, DRIVERS, record, type Replica, useCacheEntry } from '../support/replicas'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy'
 
@@ -167,22 +167,26 @@ describe.each(Object.keys(DRIVERS) as Driver[])(
       expect(await read(start())).toBe('new')
     })
 
-    it('an invalidation while Redis is away is kept and holds as soon as it is back', async () => {
-      const cut = start(proxy.url)
-      await fill(cut, 'old')
-      proxy.pause()
-      proxy.cut()
-      const journalled = await record('journalled', () => cut.useCacheHandlers.default.updateTags(['t']))
-      expect(journalled).toMatchObject([{ tags: 1, pending: 1 }])
-      // Nothing older is served meanwhile, and no read hangs.
-      expect(await read(cut)).toBeUndefined()
-      const applied = await record('invalidated', async () => {
-        proxy.resume()
-        while ((await read(b)) !== undefined) await new Promise((resolve) => setTimeout(resolve, 50))
-      })
-      expect(applied).toMatchObject([{ tags: ['t'] }])
-      expect(await read(cut)).toBeUndefined()
-    })
+    // The proxy stands before one server.
+    it.skipIf(ON_CLUSTER)(
+      'an invalidation while Redis is away is kept and holds as soon as it is back',
+      async () => {
+        const cut = start(proxy.url)
+        await fill(cut, 'old')
+        proxy.pause()
+        proxy.cut()
+        const journalled = await record('journalled', () => cut.useCacheHandlers.default.updateTags(['t']))
+        expect(journalled).toMatchObject([{ tags: 1, pending: 1 }])
+        // Nothing older is served meanwhile, and no read hangs.
+        expect(await read(cut)).toBeUndefined()
+        const applied = await record('invalidated', async () => {
+          proxy.resume()
+          while ((await read(b)) !== undefined) await new Promise((resolve) => setTimeout(resolve, 50))
+        })
+        expect(applied).toMatchObject([{ tags: ['t'] }])
+        expect(await read(cut)).toBeUndefined()
+      },
+    )
 
     it('Redis that is absent: reads miss, writes and invalidations resolve', async () => {
       const server = await startRedis()

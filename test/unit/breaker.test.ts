@@ -20,6 +20,7 @@ const inner: RedisClient = {
   get ready() {
     return isReady
   },
+  laneOf: () => '',
   waitUntilReady: () => Promise.reject(new Error('not asked of it')),
   send(commands, timeoutMs = COMMAND_MS) {
     const [name] = commands[0]!.args

@@ -35,7 +35,7 @@ const entry = {
 const found = () => reader.readWithinGrace('k', {})?.entry
 
 function heartbeat(clock = CLOCK): void {
-  deliver(`heartbeat ${clock} ${heartbeatPayload('me', 0, localNow())}`)
+  deliver(`heartbeat ${clock} ${heartbeatPayload({ publisher: 'me', sequence: 0 }, localNow())}`)
 }
 
 beforeEach(() => {
@@ -104,7 +104,9 @@ it('a subscription that died serves what it had proven, with the clock of that p
 
 it('what the bus said before it died holds', () => {
   const now = store.toServer(localNow())
-  const payload = invalidatePayload('other', 1, [{ tag: 't', windowMicros: undefined }])
+  const payload = invalidatePayload({ publisher: 'other', sequence: 1 }, [
+    { tag: 't', windowMicros: undefined },
+  ])
   deliver(`invalidate ${CLOCK} ${CLOCK + 1} ${now} ${payload}`)
   setLive(false)
   expect(bus.clock).toBe(CLOCK + 1)

@@ -165,11 +165,11 @@ describe('bytes from outside', () => {
     () => {
       const dice = new Dice(SEED + 2)
       const originals = [
-        `invalidate 1000 1001 1002 ${invalidatePayload('p', 3, [{ tag: 't', windowMicros: 5 }])}`,
+        `invalidate 1000 1001 1002 ${invalidatePayload({ publisher: 'p', sequence: 3 }, [{ tag: 't', windowMicros: 5 }])}`,
         'floor 1000',
-        `write ${keyPayload('p', 4, 'key')}`,
-        `release ${keyPayload('p', 5, 'key')}`,
-        `heartbeat 1000 ${heartbeatPayload('p', 6, 123.5)}`,
+        `write ${keyPayload({ publisher: 'p', sequence: 4 }, 'key')}`,
+        `release ${keyPayload({ publisher: 'p', sequence: 5 }, 'key')}`,
+        `heartbeat 1000 ${heartbeatPayload({ publisher: 'p', sequence: 6 }, 123.5)}`,
         `write {"p":${'['.repeat(5000)}`,
       ].map((text) => Buffer.from(text))
       let parsed = 0

@@ -114,12 +114,6 @@ describe('the decision', () => {
       'stock',
       /off.+; invalidations are forwarded to redis:\/\/user:\*\*\*@127\.0\.0\.1:1\/0$/,
     ],
-    [
-      'off, and something else is wrong',
-      { DISTRIBUTED_CACHE: 'off', REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE_TOPOLOGY: 'cluster' },
-      'stock',
-      /off.+; invalidations are not forwarded: DISTRIBUTED_CACHE_TOPOLOGY=cluster is not supported yet/,
-    ],
     ['next dev', { NODE_ENV: 'development', REDIS_URL: URL_WITH_SECRET }, 'stock', undefined],
     [
       'next dev, on',
@@ -154,10 +148,16 @@ describe('the decision', () => {
       /off: Key 1 in DISTRIBUTED_CACHE_ENCRYPTION_KEYS is not 32 bytes in base64\..+alone/,
     ],
     [
-      'a topology that is not built',
-      { REDIS_URL: 'redis://a,redis://b', DISTRIBUTED_CACHE_TOPOLOGY: 'cluster' },
+      'a cluster',
+      { REDIS_URL: `${URL_WITH_SECRET},redis://127.0.0.1:2`, DISTRIBUTED_CACHE_TOPOLOGY: 'cluster' },
+      'runtime',
+      /ioredis to redis:\/\/user:\*\*\*@127\.0\.0\.1:1\/0,redis:\/\/127\.0\.0\.1:2 \(cluster\), keys/,
+    ],
+    [
+      'sentinels without a name for the primary',
+      { REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE_TOPOLOGY: 'sentinel' },
       'stock',
-      /off: DISTRIBUTED_CACHE_TOPOLOGY=cluster is not supported yet\. Serving/,
+      /off: REDIS_URL does not name the primary.+alone/,
     ],
     [
       'next build',
