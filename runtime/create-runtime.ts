@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { isCodecAvailable } from '../src/compression'
 import { DistributedCacheError, messageOf } from '../src/errors'
 import { createKeyNames, type KeyNames } from '../src/key-names'
+import type { EntryFormat } from '../src/entry'
+import { maxRecordBytes } from '../src/record'
 import type { ResolvedOptions } from '../src/options'
-import type { Bytes, Milliseconds } from '../src/units'
+import { localNow } from '../src/server-time'
+import type { Bytes, Clock, Milliseconds } from '../src/units'
 import { BuildOutput } from './build-output/build-output'
 import { Bus } from './bus/bus'
 import { BuildTier } from './cache/build-tier'
@@ -11,9 +14,13 @@ import { Cache } from './cache/cache'
 import { EntryReader } from './cache/entry-reader'
 import { Ingredients } from './cache/ingredients'
 import { Invalidator } from './cache/invalidator'
+import { Journal } from './cache/journal'
 import { LocalEntries } from './cache/local-entries'
 import { SingleFlight } from './cache/single-flight'
+import { RequestBudgets } from './cache/request-budget'
 import { LocalTagView } from './cache/tag-view'
+import { withBreaker } from './clients/breaker'
+import type { CircuitChange } from './clients/circuit'
 import type { RedisClient } from './clients/client'
 import { createCacheHandlerClass } from './handlers/response-handler'
 import { windowSecondsOf } from './handlers/tag-durations'
@@ -24,36 +31,41 @@ import { createLocalStore } from './memory/local-store'
 import { createMemoryStore } from './memory/memory-store'
 import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
-import { createEmit } from './telemetry'
+import { END_DEADLINE_MS, type Endable } from './process-end'
+import { createEmit, type Emit } from './telemetry'
+import { within } from './within'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */
 const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
 /** The tag state outlives the longest entry by this much. */
 const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
 
+/** A tag record is kept as long as any entry may need it, which lives a little longer than `maxTtlSeconds` (jitter). */
+const KEEP_TAGS_FACTOR = 1.1
+/** How wrong this process's idea of the server's time may be, with room to spare. */
+const CLOCK_MARGIN_MICROS = 5_000_000
+
 /** For tests, which count commands or do not wait for seconds. */
-export type RuntimeTuning = Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'>
+export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'> {
+  readonly endDeadlineMs?: Milliseconds
+}
 
 /** Puts the parts together; what belongs to whom is design section 6. */
 export function createRuntime(
   config: RuntimeConfig,
   tuning: RuntimeTuning = {},
-): Runtime & InvalidationForwarder {
+): Runtime & InvalidationForwarder & Endable {
   const emit = createEmit(config.debug)
   const log = createLogger()
   const names = createKeyNames(config.options.keyPrefix, config.namespace)
   const publisher = randomUUID()
   const local = new LocalEntries(config.options.l1)
   const view = new LocalTagView()
-  const client = config.backend === 'memory' ? undefined : openClient(config)
+  const client = config.backend === 'memory' ? undefined : openClient(config, names, circuitChanged)
   const store =
     client === undefined
       ? createMemoryStore(BUILD_MEMORY_BYTES)
-      : openRedisStore(client, config, { names, publisher, log, tuning })
-  const unregister = client?.onEvent((event) => {
-    if (event.type === 'end')
-      log('The connection to Redis ended; this replica reconnects by itself', event.reason)
-  })
+      : openRedisStore(client, config, { names, publisher, emit, log, tuning })
   let flight: SingleFlight | undefined
   const bus =
     client &&
@@ -61,11 +73,13 @@ export function createRuntime(
       client,
       channel: names.bus,
       publisher,
+      isPlausible: (clock) => clock <= latestPossible(store),
       listener: {
         onLive: () => store.heartbeat(),
         onInvalidation(message) {
           view.apply(message)
           store.observe(message.clock)
+          store.remember(message)
         },
         onGap(_clock, reason) {
           view.forget()
@@ -85,45 +99,103 @@ export function createRuntime(
   const servingBus = preset === 'l1-pubsub' ? bus : undefined
   servingBus?.use()
 
-  const invalidator = new Invalidator(store, emit, log)
+  const journal = new Journal()
+  const invalidator = new Invalidator({
+    store,
+    journal,
+    options: config.options.invalidations,
+    patienceMs: 2 * config.options.timeouts.commandMs,
+    emit,
+    log,
+  })
   const ingredients = new Ingredients()
+  const budgets = new RequestBudgets(config.options.timeouts.requestBudgetMs)
   const options = withUsableCodec(config.options, log)
-  const shared = { names, options, invalidator, ingredients, emit, log }
-  const maxEntryBytes = config.options.maxEntryBytes
-  const reader = new EntryReader({ store, local, view, bus: servingBus, maxEntryBytes, emit })
+  const format: EntryFormat = { ...options, encryption: config.encryption }
+  const shared = { names, options, format, invalidator, journal, budgets, ingredients, emit, log }
+  const { maxTtlSeconds } = options
+  const reader = new EntryReader({
+    store,
+    local,
+    view,
+    bus: servingBus,
+    journal,
+    format,
+    maxTtlSeconds,
+    emit,
+  })
   const { buildStartedAt: startedAt } = config
-  const build = client && startedAt !== undefined ? new BuildTier({ store, startedAt, options }) : undefined
+  const build =
+    client && startedAt !== undefined ? new BuildTier({ store, startedAt, format, options }) : undefined
   const cache = new Cache({ ...shared, store, reader, local, flight, build })
   const sharedHandler = createUseCacheHandler(cache)
   // One object for both kinds: Next then announces every invalidation once, not twice.
   const localHandler =
     config.options.useCache === 'remote-only' ? createUseCacheHandler(cacheOfThisProcess()) : sharedHandler
 
+  function circuitChanged(change: CircuitChange): void {
+    emit('circuit', change)
+    const { state, reason, refused, ms } = change
+    if (state === 'open') log('Redis is not asked until it answers again', reason)
+    else
+      log('Redis answers again', `after ${Math.ceil(ms / 1000)} s, in which ${refused} commands were refused`)
+  }
+
+  async function releaseLeases(): Promise<void> {
+    await flight?.release()
+  }
+
   function cacheOfThisProcess(): Cache {
     const own = createLocalStore(store, config.options.l1)
     const nothing = new LocalEntries({ maxBytes: 0, maxEntryBytes: 0 })
+    // It never leaves this process.
+    const plain: EntryFormat = { ...format, encryption: undefined }
     const ownReader = new EntryReader({
       store: own,
       local: nothing,
       view,
       bus: undefined,
-      maxEntryBytes,
+      journal,
+      format: plain,
+      maxTtlSeconds,
       emit,
     })
-    return new Cache({ ...shared, store: own, reader: ownReader, local: nothing, flight: undefined })
+    return new Cache({
+      ...shared,
+      format: plain,
+      store: own,
+      reader: ownReader,
+      local: nothing,
+      flight: undefined,
+    })
   }
 
   return {
     CacheHandler: createCacheHandlerClass(cache, new BuildOutput()),
     useCacheHandlers: { default: localHandler, remote: sharedHandler },
-    invalidate: (tags, durations) => cache.invalidate(tags, windowSecondsOf(durations)),
+    async invalidate(tags, durations) {
+      // The caller's own handlers have done their part: whether to reject is not ours to say.
+      await cache.invalidate(tags, windowSecondsOf(durations)).catch(() => {})
+    },
+    releaseLeases,
+    sayWhatIsLeft() {
+      invalidator.sayWhatIsLost()
+      log.flush()
+    },
     async close() {
-      unregister?.()
-      flight?.close()
+      const deadlineMs = tuning.endDeadlineMs ?? END_DEADLINE_MS
+      const done = Promise.all([cache.drained(), invalidator.close()]).then(releaseLeases)
+      await within(done, deadlineMs).catch(() => {})
+      budgets.close()
       await bus?.close()
       await store.close()
     },
   }
+}
+
+/** The newest clock that a message may tell: what Redis said itself, or its time, which the clock follows. */
+function latestPossible(store: Store): Clock {
+  return Math.max(store.latestClock, store.toServer(localNow())) + CLOCK_MARGIN_MICROS
 }
 
 /** The server may run on another Node than the one that evaluated the options. */
@@ -137,34 +209,68 @@ function withUsableCodec(options: ResolvedOptions, log: Logger): ResolvedOptions
   return { ...options, compression: { ...options.compression, codec: 'none' } }
 }
 
-function openClient({ options, url, createClient }: RuntimeConfig): RedisClient {
+function openClient(
+  { options, url, topology, createClient }: RuntimeConfig,
+  names: KeyNames,
+  onChange?: (change: CircuitChange) => void,
+  suffix = '',
+): RedisClient {
   if (url === undefined || createClient === undefined) {
     throw new DistributedCacheError(
       'ROUTER',
       'The redis backend needs a URL and a driver. Set REDIS_URL, and install ioredis or redis.',
     )
   }
-  return createClient({
+  const { connectMs, commandMs } = options.timeouts
+  const client = createClient({
     url,
-    connectMs: options.timeouts.connectMs,
-    commandMs: options.timeouts.commandMs,
-    clientName: options.keyPrefix,
+    topology,
+    // Without the tag state nothing can be judged.
+    homeKey: names.tags,
+    onCircuit: onChange,
+    connectMs,
+    commandMs,
+    clientName: options.keyPrefix + suffix,
   })
+  // A node that hangs says nothing of the others: a cluster has a circuit for each.
+  if (topology === 'cluster') return client
+  return withBreaker(client, { commandMs, ...(onChange && { onChange }) })
 }
 
 function openRedisStore(
   client: RedisClient,
-  { options }: RuntimeConfig,
-  parts: { names: KeyNames; publisher: string; log: Logger; tuning: RuntimeTuning },
+  config: RuntimeConfig,
+  parts: { names: KeyNames; publisher: string; emit: Emit; log: Logger; tuning: RuntimeTuning },
 ): Store {
-  const { names, publisher, log, tuning } = parts
+  const { names, publisher, emit, log, tuning } = parts
+  const { timeouts, maxTtlSeconds, invalidations } = config.options
+  const { replicas } = invalidations
   return createRedisStore({
     ...tuning,
     client,
     names,
     publisher,
-    connectMs: options.timeouts.connectMs,
-    stateTtlMs: options.maxTtlSeconds * 1000 + STATE_MARGIN_MS,
+    connectMs: timeouts.connectMs,
+    commandMs: timeouts.commandMs,
+    maxRecordBytes: maxRecordBytes(config.options.maxEntryBytes),
+    stateTtlMs: maxTtlSeconds * 1000 + STATE_MARGIN_MS,
+    keepTagsMs: Math.round(maxTtlSeconds * 1000 * KEEP_TAGS_FACTOR),
+    confirmation:
+      replicas === 0
+        ? undefined
+        : {
+            client: openClient(config, names, undefined, ':confirmation'),
+            replicas,
+            waitMs: timeouts.commandMs,
+          },
     onError: (what, error) => log(`${what} failed`, messageOf(error)),
+    onDamage(records) {
+      emit('damaged', { records })
+      log('The tag state holds what is not ours', `${records} records; what carries these tags is rendered`)
+    },
+    onRestore(tags) {
+      emit('restored', { tags })
+      log('Redis had lost acknowledged invalidations, which hold again', `${tags} tags (a failover?)`)
+    },
   })
 }

@@ -5,7 +5,7 @@ import type { Verdict } from '../src/tag-state'
 import type { Bytes, Milliseconds } from '../src/units'
 
 /** Why a write stored nothing. */
-export type SkipReason = 'no-fence' | 'expire-0' | 'too-large' | 'stream-error' | 'unavailable' | 'bad-value'
+export type SkipReason = 'no-fence' | 'expire-0' | 'too-large' | 'stream-error' | 'unavailable'
 
 export type Tier = 'local' | 'unchanged' | 'store' | 'build' | 'none'
 
@@ -29,6 +29,8 @@ export interface TelemetryEvents {
   }
   /** Something under a key was no entry of ours. */
   fault: { key: string; fault: RecordFault }
+  /** Records in the tag state that nobody can read: each counts as a hard invalidation of its tag, at that moment. */
+  damaged: { records: number }
   write: { scope: EntryScope; key: string; outcome: 'stored' | 'superseded'; bytes: Bytes; ms: Milliseconds }
   skip: { scope: EntryScope; key: string; reason: SkipReason }
   /** Somebody claimed the right to generate, or gave it up because no entry came. */
@@ -39,8 +41,16 @@ export interface TelemetryEvents {
   gap: { reason: string }
   /** An invalidation is acknowledged: it is final from here on. */
   invalidated: { tags: readonly string[]; ms: Milliseconds }
-  /** An invalidation could not be sent; it is kept and retried. */
-  journalled: { tags: number; pending: number }
+  /** The circuit breaker: nothing is asked while it is open. Refused: commands; both are 0 when it opens. */
+  circuit: { state: 'open' | 'closed'; reason: string; refused: number; ms: Milliseconds }
+  /** An invalidation could not be sent, or was refused; it is kept and retried. Overflowed: for all tags there are. */
+  journalled: { tags: number; pending: number; overflowed: boolean }
+  /** Fewer replicas of Redis than wanted confirmed an invalidation; the primary has it. */
+  unconfirmed: { confirmed: number; wanted: number }
+  /** Redis had lost tags that were invalidated in the last minute (a failover); it knows of them again. */
+  restored: { tags: number }
+  /** The process ends, and nobody else knows of these invalidations. */
+  lost: { tags: number; everything: boolean }
   /** The store could not answer. */
   unavailable: { what: string; message: string }
 }
@@ -52,6 +62,7 @@ export const CHANNEL_PREFIX = 'next-distributed-cache:'
 const EVENTS: readonly TelemetryEvent[] = [
   'read',
   'fault',
+  'damaged',
   'write',
   'skip',
   'lease',
@@ -59,6 +70,10 @@ const EVENTS: readonly TelemetryEvent[] = [
   'gap',
   'invalidated',
   'journalled',
+  'circuit',
+  'unconfirmed',
+  'restored',
+  'lost',
   'unavailable',
 ]
 

@@ -1,5 +1,6 @@
+import type { Origin } from './lanes'
 import type { TagChange } from './tag-state'
-import { type Clock, type LocalMillis, NEVER, parseMicros, type ServerMicros } from './units'
+import { type Bytes, type Clock, type LocalMillis, NEVER, parseMicros, type ServerMicros } from './units'
 
 /**
  * What replicas tell each other over Pub/Sub. A message is a word, numbers that a script fills in, and JSON
@@ -8,9 +9,11 @@ import { type Clock, type LocalMillis, NEVER, parseMicros, type ServerMicros } f
  * ```
  * invalidate <clock before> <clock> <server time> {"p":publisher,"s":sequence,"c":[[tag,windowMicros|null],…]}
  * floor      <clock>                                 the floor was raised to it
+ * restore    <clock>                                 older invalidations are known again: what was learnt is void
  * write      {"p":publisher,"s":sequence,"k":key}    an entry was offered to the store
  * release    {"p":publisher,"s":sequence,"k":key}    a lease ended without an entry
  * heartbeat  <clock> {"p":publisher,"s":sequence,"a":sent at}   repeats the last sequence number
+ * lane       {"p":publisher,"s":sequence}            repeats that of a node that does not hold the tag state
  * ```
  *
  * Invalidations chain by their clocks, everything else by the publisher's sequence: what is missing shows.
@@ -25,15 +28,12 @@ export type BusMessage =
       sequence: number
       changes: TagChange[]
     }
-  | { kind: 'floor'; clock: Clock }
+  | { kind: 'floor' | 'restore'; clock: Clock }
   | { kind: 'write' | 'release'; publisher: string; sequence: number; key: string }
+  | { kind: 'lane'; publisher: string; sequence: number }
   | { kind: 'heartbeat'; clock: Clock; publisher: string; sequence: number; sentAt: LocalMillis }
 
-export function invalidatePayload(
-  publisher: string,
-  sequence: number,
-  changes: readonly TagChange[],
-): string {
+export function invalidatePayload({ publisher, sequence }: Origin, changes: readonly TagChange[]): string {
   const c = changes.map(({ tag, windowMicros }) => [
     tag,
     windowMicros === undefined ? null : Math.round(windowMicros),
@@ -41,16 +41,24 @@ export function invalidatePayload(
   return JSON.stringify({ p: publisher, s: sequence, c })
 }
 
-export function keyPayload(publisher: string, sequence: number, key: string): string {
+export function keyPayload({ publisher, sequence }: Origin, key: string): string {
   return JSON.stringify({ p: publisher, s: sequence, k: key })
 }
 
-export function heartbeatPayload(publisher: string, sequence: number, sentAt: LocalMillis): string {
+export function heartbeatPayload({ publisher, sequence }: Origin, sentAt: LocalMillis): string {
   return JSON.stringify({ p: publisher, s: sequence, a: sentAt })
 }
 
+export function lanePayload({ publisher, sequence }: Origin): string {
+  return JSON.stringify({ p: publisher, s: sequence })
+}
+
+/** A full journal of invalidations is smaller. */
+const MAX_MESSAGE_BYTES: Bytes = 16 * 1024 * 1024
+
 /** Undefined when the bytes are no message of ours: they come from outside and prove nothing. */
 export function parseBusMessage(payload: Buffer): BusMessage | undefined {
+  if (payload.length > MAX_MESSAGE_BYTES) return undefined
   const text = payload.toString('utf8')
   try {
     const at = text.indexOf('{')
@@ -69,7 +77,7 @@ function build(
   json: Record<string, unknown>,
 ): BusMessage | undefined {
   const [first, second, third] = numbers
-  if (kind === 'floor') return first === undefined ? undefined : { kind, clock: first }
+  if (kind === 'floor' || kind === 'restore') return first === undefined ? undefined : { kind, clock: first }
   const { p: publisher, s: sequence } = json
   if (typeof publisher !== 'string' || !Number.isSafeInteger(sequence)) return undefined
   const from = { publisher, sequence: sequence as number }
@@ -80,6 +88,8 @@ function build(
     case 'write':
     case 'release':
       return typeof json['k'] === 'string' ? { kind, key: json['k'], ...from } : undefined
+    case 'lane':
+      return { kind, ...from }
     case 'heartbeat':
       if (first === undefined || typeof json['a'] !== 'number') return undefined
       return { kind, clock: first, sentAt: json['a'], ...from }

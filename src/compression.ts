@@ -11,10 +11,14 @@ const zstd = zlib as unknown as {
   zstdCompress?: (bytes: Buffer, done: (error: Error | null, result: Buffer) => void) => void
   zstdDecompress?: (
     bytes: Buffer,
-    options: { maxOutputLength: number },
+    options: { maxOutputLength: number; params?: Record<number, number> },
     done: (error: Error | null, result: Buffer) => void,
   ) => void
 }
+
+// A frame may ask for a window of 128 MiB before it holds a byte; ours need 2 MiB at most.
+const WINDOW_LOG_MAX = (zlib.constants as { ZSTD_d_windowLogMax?: number }).ZSTD_d_windowLogMax
+const ZSTD_BOUNDS = WINDOW_LOG_MAX === undefined ? {} : { params: { [WINDOW_LOG_MAX]: 23 } }
 
 /** Whether this Node can compress and decompress with the codec. */
 export function isCodecAvailable(codec: Codec): boolean {
@@ -46,7 +50,7 @@ const DECOMPRESS: Record<Codec, BoundedTransform> = {
     new Promise((resolve, reject) => {
       if (zstd.zstdDecompress === undefined) reject(new Error('this Node has no zstd'))
       else
-        zstd.zstdDecompress(bytes, { maxOutputLength }, (error, result) =>
+        zstd.zstdDecompress(bytes, { maxOutputLength, ...ZSTD_BOUNDS }, (error, result) =>
           error ? reject(error) : resolve(result),
         )
     }),

@@ -1,7 +1,15 @@
 import { compress, decompress } from './compression'
 import type { ResolvedOptions } from './options'
 import { fromJsonNumber, type JsonNumber, toJsonNumber } from './json-number'
-import { decodeRecord, encodeRecord, HEAD_BYTES, type RecordFault } from './record'
+import type { Keyring } from './encryption'
+import {
+  decodeRecord,
+  encodeRecord,
+  HEAD_BYTES,
+  MAX_META_BYTES,
+  type RecordFault,
+  type RecordHead,
+} from './record'
 import type { Verdict } from './tag-state'
 import type { Bytes, Clock, Seconds, ServerMicros } from './units'
 
@@ -57,11 +65,24 @@ export function bytesOf(chunks: readonly Uint8Array[]): Bytes {
   return total
 }
 
-/** The bytes to store. */
+/** How entries become bytes: the same for who writes and who reads. */
+export interface EntryFormat extends Pick<ResolvedOptions, 'compression' | 'maxEntryBytes'> {
+  /** With keys everything is sealed, and nothing else is read. */
+  readonly encryption?: Keyring | undefined
+}
+
+/** More tags than any page has; what a forged record may make a reader ask for. */
+const MAX_TAGS = 10_000
+
+/** The bytes to store under the key; undefined when a reader would refuse them as too large. */
 export async function encodeEntry(
+  key: string,
   entry: NewEntry,
-  compression: ResolvedOptions['compression'],
-): Promise<Buffer> {
+  { compression, maxEntryBytes, encryption }: EntryFormat,
+): Promise<Buffer | undefined> {
+  const rawBytes = bytesOf(entry.chunks)
+  // Before anything is spent on it.
+  if (rawBytes > maxEntryBytes || entry.tags.length > MAX_TAGS) return undefined
   const meta: Metadata = {
     t: entry.tags,
     r: toJsonNumber(entry.revalidate),
@@ -73,25 +94,32 @@ export async function encodeEntry(
     meta.k = entry.retryFence
   }
   if (entry.fromBuild) meta.b = 1
-  const rawBytes = bytesOf(entry.chunks)
+  const metaBytes = Buffer.from(JSON.stringify(meta), 'utf8')
+  if (metaBytes.length > MAX_META_BYTES) return undefined
   const { fence, bornAt, modifiedAt } = entry
-  if (compression.codec !== 'none' && rawBytes >= compression.thresholdBytes) {
-    const packed = await compress(compression.codec, Buffer.concat(entry.chunks))
-    if (packed.length < rawBytes) {
-      return encodeRecord({ fence, bornAt, modifiedAt, codec: compression.codec, rawBytes }, meta, [packed])
-    }
+  const head: RecordHead = { fence, bornAt, modifiedAt, codec: 'none', rawBytes }
+  const { codec } = compression
+  if (codec !== 'none' && rawBytes >= compression.thresholdBytes) {
+    const packed = await compress(codec, Buffer.concat(entry.chunks))
+    if (packed.length < rawBytes)
+      return encodeRecord(key, { ...head, codec }, metaBytes, [packed], encryption)
   }
-  return encodeRecord({ fence, bornAt, modifiedAt, codec: 'none', rawBytes }, meta, entry.chunks)
+  return encodeRecord(key, head, metaBytes, entry.chunks, encryption)
 }
 
-/** The entry in the bytes, or why there is none. Never throws. */
-export async function decodeEntry(bytes: Buffer, maxBytes: Bytes): Promise<Entry | RecordFault> {
-  const record = decodeRecord(bytes, maxBytes)
+/** The entry in the bytes under the key, or why there is none. Never throws. */
+export async function decodeEntry(
+  key: string,
+  bytes: Buffer,
+  { maxEntryBytes, encryption }: EntryFormat,
+): Promise<Entry | RecordFault> {
+  const record = decodeRecord(key, bytes, maxEntryBytes, encryption)
   if (typeof record === 'string') return record
   const meta = record.meta as Partial<Metadata> | null
   if (typeof meta !== 'object' || meta === null) return 'metadata'
   const { t: tags, q: retryAt = 0, k: retryFence, d: detail } = meta
-  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) return 'metadata'
+  if (!Array.isArray(tags) || tags.length > MAX_TAGS) return 'metadata'
+  if (!tags.every((tag) => typeof tag === 'string')) return 'metadata'
   if (retryFence !== undefined && !Number.isSafeInteger(retryFence)) return 'metadata'
   if (!Number.isSafeInteger(retryAt) || typeof detail !== 'object' || detail === null) return 'metadata'
   let revalidate: Seconds

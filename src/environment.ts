@@ -1,6 +1,8 @@
+import { type Keyring, parseKeyring } from './encryption'
 import { DistributedCacheError } from './errors'
 import type { Preset } from './options'
-import { parseRedisUrl, redactUrl } from './redis-url'
+import { parseRedisPlace, type Topology } from './redis-topology'
+import { redactUrl, splitUrls } from './redis-url'
 
 /** The variables of the process, as `process.env` has them. */
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -10,9 +12,11 @@ export interface Environment {
   /** `DISTRIBUTED_CACHE`; undefined: on in production when there is a URL, off in development. */
   readonly enabled: 'on' | 'off' | undefined
   readonly url: string | undefined
-  readonly topology: 'single' | 'cluster' | 'sentinel'
+  readonly topology: Topology
   readonly preset: Preset | undefined
   readonly namespace: string | undefined
+  /** `DISTRIBUTED_CACHE_ENCRYPTION_KEYS`; undefined: entries are stored as they are. */
+  readonly encryption: Keyring | undefined
   /** One line per cache operation. */
   readonly debug: boolean
 }
@@ -52,26 +56,30 @@ export function readEnvironment(variables: Variables): Environment {
     (name) => read(variables, name) !== undefined,
   )
   const url = urlVariable && read(variables, urlVariable)
-  if (url !== undefined) {
-    const nodes = topology === 'single' ? [url] : url.split(',')
-    for (const node of nodes) parseRedisUrl(node, urlVariable)
-  }
+  if (url !== undefined) parseRedisPlace(url, topology, urlVariable)
+  const keys = read(variables, 'DISTRIBUTED_CACHE_ENCRYPTION_KEYS')
   return {
     enabled: choice(variables, 'DISTRIBUTED_CACHE', ['on', 'off']),
     url,
     topology,
     preset: choice(variables, 'DISTRIBUTED_CACHE_PRESET', ['strict', 'l1-pubsub']),
     namespace: read(variables, 'DISTRIBUTED_CACHE_NAMESPACE'),
+    encryption: keys === undefined ? undefined : parseKeyring(keys),
     debug: flag(variables, 'DISTRIBUTED_CACHE_DEBUG') || flag(variables, 'NEXT_PRIVATE_DEBUG_CACHE'),
   }
 }
 
-/** Takes the URL and its password out of a message that came from elsewhere. */
+/** Takes the URL and its passwords out of a message that came from elsewhere. */
 export function withoutSecrets(message: string, url: string | undefined): string {
   if (url === undefined) return message
-  const secrets = /:\/\/[^:@/]*:(.+)@/.exec(url)?.[1]
-  const safe = message.replaceAll(url, redactUrl(url))
-  return secrets === undefined ? safe : safe.replaceAll(secrets, '***').replaceAll(decoded(secrets), '***')
+  let safe = message.replaceAll(url, redactUrl(url))
+  for (const node of splitUrls(url)) {
+    const secrets = [/:\/\/[^:@/]*:(.+)@/.exec(node)?.[1], /[?&]sentinelpassword=([^&]+)/.exec(node)?.[1]]
+    for (const secret of secrets) {
+      if (secret !== undefined) safe = safe.replaceAll(secret, '***').replaceAll(decoded(secret), '***')
+    }
+  }
+  return safe
 }
 
 function decoded(text: string): string {

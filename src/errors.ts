@@ -12,6 +12,7 @@ export type DistributedCacheErrorCode =
   | 'CLIENT'
   | 'TIMEOUT'
   | 'SCRIPT'
+  | 'INVALIDATION'
   | 'CLOSED'
 
 export const ERROR_PREFIX = '[next-distributed-cache]'

@@ -58,8 +58,29 @@ export interface DistributedCacheOptions {
     connectMs?: number
     /** Time for one command. @default 500 */
     commandMs?: number
-    /** Time for all reads of one request together. @default 1000 */
+    /**
+     * Time for all reads of one request together; the reads that are left when it is used up are misses. Without a
+     * request that Next tells of, for each read.
+     * @default 1000
+     */
     requestBudgetMs?: number
+  }
+  /** What becomes of an invalidation that Redis did not take, or might lose. */
+  invalidations?: {
+    /**
+     * An invalidation that does not reach Redis is kept and retried until it does, in either case. With `journal` its
+     * caller is not told; with `reject`, those that expire at once (`updateTag`, `revalidatePath`,
+     * `revalidateTag(tag, { expire: 0 })`) fail: a server action answers 500. One with a profile never fails:
+     * Next.js would leave the response of a server action open.
+     * @default 'journal'
+     */
+    onFailure?: 'journal' | 'reject'
+    /**
+     * Replicas of Redis that shall confirm an invalidation (WAIT), within `timeouts.commandMs`. Fewer are logged, and with
+     * `reject` thrown; the invalidation holds on the primary all the same. Costs a second connection.
+     * @default 0
+     */
+    replicas?: number
   }
   /** Compression of the stored bytes: a codec, or a codec with the size from which it is used. @default 'none' */
   compression?:
@@ -69,7 +90,7 @@ export interface DistributedCacheOptions {
         /** Smallest payload that is compressed, in bytes. @default 4096 */
         thresholdBytes?: number
       }
-  /** Largest entry stored, in bytes. @default 16 MiB */
+  /** Largest content of an entry, before compression, in bytes; larger ones are neither stored nor read. @default 16 MiB */
   maxEntryBytes?: number
   /** Longest life of an entry, in seconds. @default 2592000 (30 days) */
   maxTtlSeconds?: number
@@ -90,6 +111,7 @@ export interface ResolvedOptions {
   singleFlight: false | { leaseMs: number; waitMs: number }
   l1: { maxBytes: number; maxEntryBytes: number }
   timeouts: { connectMs: number; commandMs: number; requestBudgetMs: number }
+  invalidations: { onFailure: 'journal' | 'reject'; replicas: number }
   compression: { codec: Codec; thresholdBytes: number }
   maxEntryBytes: number
   maxTtlSeconds: number

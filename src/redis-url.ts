@@ -12,15 +12,37 @@ export interface RedisTarget {
   readonly username: string | undefined
   readonly password: string | undefined
   readonly database: number
+  /** Undefined: the defaults of Node.js. */
+  readonly tls?: TlsFiles | undefined
+}
+
+/** What a TLS connection needs besides the host; files are read when it is dialled, never logged. */
+export interface TlsFiles {
+  /** Certificates that may sign the server's, instead of those that Node.js trusts. */
+  readonly caFile: string | undefined
+  /** Certificate of this client, and the key for it. */
+  readonly certFile: string | undefined
+  readonly keyFile: string | undefined
+  /** Name that the server's certificate must carry, where it is not the host of the URL. */
+  readonly serverName: string | undefined
 }
 
 const EXAMPLES =
   'redis://user:password@host:6379/0, rediss://host:6380, unix:///run/redis.sock?db=0 or /run/redis.sock'
 
-/** Names an address without its secrets, for log lines and errors. Works on text that is no URL, too. */
+/** The URLs of a list. A comma within one (in a password) is not followed by a scheme. */
+export function splitUrls(list: string): string[] {
+  return list.split(/\s*,\s*(?=(?:rediss?|valkeys?|unix):\/\/)/i)
+}
+
+/** Names an address, or several, without secrets: for log lines and errors. Works on text that is no URL, too. */
 export function redactUrl(url: string): string {
+  return splitUrls(url).map(redactOne).join(',')
+}
+
+function redactOne(url: string): string {
   // With an "@", "me://x@host" may also be a user and a password that begins with slashes.
-  const scheme = /^(?:rediss?|unix|[a-z][a-z0-9+.-]*(?=:[^@]*$)):\/\//i.exec(url)?.[0] ?? ''
+  const scheme = /^(?:rediss?|valkeys?|unix|[a-z][a-z0-9+.-]*(?=:[^@]*$)):\/\//i.exec(url)?.[0] ?? ''
   const rest = url.slice(scheme.length)
   // The last "@", even behind a "/", "?" or "#": a password that should have been percent-encoded can hold all.
   const at = rest.lastIndexOf('@')
@@ -42,15 +64,34 @@ export function redactUrl(url: string): string {
  * @param source the variable or option that the text came from, for the error
  */
 export function parseRedisUrl(url: string, source = 'REDIS_URL'): RedisTarget {
+  return parseRedisUrlWith(REDIS_URL_RULES, url, source).target
+}
+
+/** What URLs of a kind may leave out, and may carry. */
+export interface UrlRules {
+  /** Names of parameters, besides those of TLS. */
+  readonly known: readonly string[]
+  readonly defaultPort: number
+}
+
+export const REDIS_URL_RULES: UrlRules = { known: [], defaultPort: 6379 }
+
+/** The same for URLs of another kind, with their parameters. */
+export function parseRedisUrlWith(
+  { known, defaultPort }: UrlRules,
+  url: string,
+  source: string,
+): { target: RedisTarget; parameters: ReadonlyMap<string, string> } {
   const text = url.trim()
   const fail = (what: string, fix: string): never => {
-    throw new DistributedCacheError('INVALID_ENVIRONMENT', `${source} ${what}: "${redactUrl(text)}". ${fix}`)
+    throw new DistributedCacheError('INVALID_ENVIRONMENT', `${source} ${what}: "${redactOne(text)}". ${fix}`)
   }
   if (text === '') {
     return fail('is empty', `Set it to one of ${EXAMPLES}, or unset it.`)
   }
-  if (text.startsWith('/') || /^unix:/i.test(text)) return parseUnix(text, fail)
-  if (!/^rediss?:\/\//i.test(text)) {
+  if (text.startsWith('/') || /^unix:/i.test(text))
+    return { target: parseUnix(text, fail), parameters: new Map() }
+  if (!/^(?:rediss?|valkeys?):\/\//i.test(text)) {
     return fail('is not a Redis URL', `Write it as ${EXAMPLES}.`)
   }
   const parsed = tryParse(text)
@@ -72,23 +113,49 @@ export function parseRedisUrl(url: string, source = 'REDIS_URL'): RedisTarget {
   const query = new URLSearchParams(parsed.search)
   // Common for ioredis users (`?family=0`); both families are tried anyway.
   query.delete('family')
-  if (query.size > 0) {
-    const names = [...query.keys()].map((name) => `"${name}"`).join(', ')
+  const parameters = new Map<string, string>()
+  const unknown: string[] = []
+  for (const [name, value] of query) {
+    if (!known.includes(name) && !TLS_PARAMETERS.includes(name)) unknown.push(`"${name}"`)
+    else if (value !== '') parameters.set(name, value)
+  }
+  if (unknown.length > 0) {
     return fail(
-      `has parameters that are not supported (${names})`,
-      'Remove them; use rediss:// for TLS and /N for a database.',
+      `has parameters that are not supported (${unknown.join(', ')})`,
+      `Known are ${[...known, ...TLS_PARAMETERS].join(', ')}. Use rediss:// for TLS and /N for a database.`,
     )
   }
+  const transport = /^(?:rediss|valkeys):$/i.test(parsed.protocol) ? 'tls' : 'tcp'
   const [username, password] = credentials(parsed.username, parsed.password, fail)
-  return {
-    transport: parsed.protocol.toLowerCase() === 'rediss:' ? 'tls' : 'tcp',
+  const target: RedisTarget = {
+    transport,
     host,
-    port: parsed.port === '' ? 6379 : portOf(parsed.port, fail),
+    port: parsed.port === '' ? defaultPort : portOf(parsed.port, fail),
     path: '',
     username,
     password,
     database: databaseOf(parsed.pathname.replace(/^\//, ''), fail),
+    tls: tlsOf(parameters, transport, fail),
   }
+  return { target, parameters }
+}
+
+const TLS_PARAMETERS: readonly string[] = ['cafile', 'certfile', 'keyfile', 'servername']
+
+function tlsOf(
+  parameters: ReadonlyMap<string, string>,
+  transport: RedisTarget['transport'],
+  fail: Fail,
+): TlsFiles | undefined {
+  if (!TLS_PARAMETERS.some((name) => parameters.has(name))) return undefined
+  if (transport !== 'tls')
+    return fail('has parameters of TLS without TLS', 'Write rediss:// in place of redis://.')
+  const [caFile, certFile, keyFile, serverName] = TLS_PARAMETERS.map((name) => parameters.get(name))
+  if ((certFile === undefined) !== (keyFile === undefined))
+    return fail('has only one of certfile and keyfile', 'A client certificate needs both.')
+  if (serverName !== undefined && !/^(?=.*[a-z])[a-z0-9._-]+$/i.test(serverName))
+    return fail('has a servername that is no host name', 'Write one of the DNS names of the certificate.')
+  return { caFile, certFile, keyFile, serverName }
 }
 
 type Fail = (what: string, fix: string) => never

@@ -31,6 +31,10 @@ export function resolveOptions(options: DistributedCacheOptions, project: Projec
       commandMs: timeouts?.commandMs ?? 500,
       requestBudgetMs: timeouts?.requestBudgetMs ?? 1000,
     },
+    invalidations: {
+      onFailure: options.invalidations?.onFailure ?? 'journal',
+      replicas: options.invalidations?.replicas ?? 0,
+    },
     compression:
       typeof compression === 'string' || compression === undefined
         ? { codec: compression ?? 'none', thresholdBytes: 4096 }

@@ -10,6 +10,18 @@ export interface StoredBytes {
 
 export type WriteOutcome = 'stored' | 'superseded'
 
+export interface WriteDetails {
+  /** Ends the lease that it stands for. */
+  readonly token?: string | undefined
+  /** Head of a record that was found damaged: if it is still there it is replaced, whatever it claims. */
+  readonly damaged?: Buffer | undefined
+}
+
+/** How long whoever asks can still wait; a command gets no more than that. */
+export interface Patience {
+  readonly leftMs: Milliseconds
+}
+
 /** Who may generate an entry. */
 export interface LeaseState {
   /** Token of the holder; '-': nobody shall wait for this key; 'changed': there is another record by now. */
@@ -24,14 +36,20 @@ export interface LeaseState {
  */
 export interface Store {
   /** `stamp`: head of the record that the reader holds, whose body need not be sent again. */
-  read(key: string, tags: readonly string[], stamp?: Buffer): Promise<StoredBytes>
-  readTags(tags: readonly string[]): Promise<TagView>
-  /** Stores the record unless a newer one is there; ends the lease that the token stands for. */
-  write(key: string, record: Buffer, ttlMs: Milliseconds, token?: string): Promise<WriteOutcome>
+  read(key: string, tags: readonly string[], stamp?: Buffer, patience?: Patience): Promise<StoredBytes>
+  readTags(tags: readonly string[], patience?: Patience): Promise<TagView>
+  /** Stores the record unless a newer one is there. */
+  write(key: string, record: Buffer, ttlMs: Milliseconds, more?: WriteDetails): Promise<WriteOutcome>
   /** Stores the record only where there is none. */
   add(key: string, record: Buffer, ttlMs: Milliseconds): Promise<WriteOutcome>
   /** Claims the lease of an entry, or tells who has it. */
-  claimLease(key: string, token: string, ttlMs: Milliseconds, stamp: Buffer): Promise<LeaseState>
+  claimLease(
+    key: string,
+    token: string,
+    ttlMs: Milliseconds,
+    stamp: Buffer,
+    patience?: Patience,
+  ): Promise<LeaseState>
   /** Prolongs leases; resolves with those that are no longer the holder's. */
   renewLeases(leases: readonly { key: string; token: string }[], ttlMs: Milliseconds): Promise<string[]>
   /** Ends a lease that produced no entry; with `markMs`, nobody waits for the key that long. */
@@ -40,11 +58,15 @@ export interface Store {
   invalidate(changes: readonly TagChange[]): Promise<void>
   /** Raises the floor: no entry of the application that exists now stays valid. */
   invalidateEverything(): Promise<void>
+  /** How many replicas of Redis have everything that was acknowledged until now; waits for them, bounded. */
+  confirm(): Promise<number>
+  /** An invalidation was heard of: a server that replaces the present one may not know of it. */
+  remember(invalidation: { clock: Clock; now: ServerMicros; changes: readonly TagChange[] }): void
   /**
    * Tells the store of a clock value that was seen elsewhere (the fence of an entry): when the server is
    * behind it, state was lost, and the floor is raised before the returned view is read.
    */
-  catchUp(seen: Clock, tags: readonly string[]): Promise<TagView>
+  catchUp(seen: Clock, tags: readonly string[], patience?: Patience): Promise<TagView>
   /** The fence of a generation that began at `time`; undefined when nothing was known by then. */
   fenceAt(time: LocalMillis): Clock | undefined
   /** The first clock observed; 0: none yet. A floor above it was raised while this process lived. */

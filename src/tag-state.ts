@@ -4,8 +4,8 @@ import { type Clock, NEVER, parseMicros, type ServerMicros } from './units'
  * What is remembered of one tag.
  *
  * Stored in the tag-state HASH as decimal numbers separated by spaces: the hard clock, then the soft
- * invalidations as pairs of clock and deadline, oldest first. `runtime/store/scripts/invalidate.ts` holds
- * the same rules in Lua; test/integration/tag-state.test.ts runs both against each other.
+ * invalidations as pairs of clock and deadline, oldest first. `runtime/store/scripts/lua.ts` holds the same
+ * rules in Lua; test/integration/tag-state-script.test.ts runs both against each other.
  */
 export interface TagRecord {
   /** Clock of the newest hard invalidation; 0: none. */
@@ -56,31 +56,46 @@ export function formatTagRecord(record: TagRecord): string {
   return parts.join(' ')
 }
 
-/** The record after one more invalidation at `clock`. */
+/** The record after one more invalidation at `clock`; in whatever order they come, the result is the same. */
 export function applyInvalidation(
   record: TagRecord,
   clock: Clock,
   windowMicros: number | undefined,
   now: ServerMicros,
 ): TagRecord {
-  if (windowMicros === undefined || windowMicros <= 0) {
-    // Everything generated before `clock` is gone, so no older window has anything left to say.
-    return { hard: clock, soft: [] }
-  }
+  if (windowMicros === undefined || windowMicros <= 0)
+    return normalRecord(Math.max(record.hard, clock), record.soft, now)
   const deadline = Math.min(NEVER, now + windowMicros)
-  let hard = record.hard
+  return normalRecord(record.hard, [...record.soft, { clock, deadline }], now)
+}
+
+/** What both records say. */
+export function mergeRecords(a: TagRecord, b: TagRecord, now: ServerMicros): TagRecord {
+  return normalRecord(Math.max(a.hard, b.hard), [...a.soft, ...b.soft], now)
+}
+
+/** Windows that have passed are hard; what a newer invalidation covers has nothing left to say. */
+function normalRecord(hardest: Clock, windows: readonly SoftInvalidation[], now: ServerMicros): TagRecord {
+  let hard = hardest
+  for (const { clock, deadline } of windows) if (deadline <= now) hard = Math.max(hard, clock)
+  const pending = windows.filter(({ clock }) => clock > hard)
+  pending.sort((a, b) => a.clock - b.clock || b.deadline - a.deadline)
   let soft: SoftInvalidation[] = []
-  for (const window of record.soft) {
-    if (window.deadline <= now) hard = Math.max(hard, window.clock)
-    // A newer invalidation that turns hard no later covers all that this one covers.
-    else if (window.deadline < deadline) soft.push(window)
+  for (const window of pending) {
+    // Newer, and hard no later: it covers all that the older one covers.
+    while ((soft.at(-1)?.deadline ?? 0) >= window.deadline) soft.pop()
+    soft.push(window)
   }
-  soft.push({ clock, deadline })
   while (soft.length > MAX_SOFT_WINDOWS) {
     const [first, second, ...rest] = soft as [SoftInvalidation, SoftInvalidation, ...SoftInvalidation[]]
     soft = [{ clock: second.clock, deadline: first.deadline }, ...rest]
   }
   return { hard, soft }
+}
+
+/** Clock of the newest invalidation that the record holds: its age. */
+export function newestClock({ hard, soft }: TagRecord): Clock {
+  return Math.max(hard, soft.at(-1)?.clock ?? 0)
 }
 
 /** Fresh: serve. Stale: serve, and refresh. Expired: must not be served. */

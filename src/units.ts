@@ -14,6 +14,12 @@ export type Bytes = number
 /** Stands for "never" where a microsecond time is stored: exact in a double, and past the year 2200. */
 export const NEVER: ServerMicros = Number.MAX_SAFE_INTEGER
 
+/**
+ * A clock further ahead of the server's time than this was not written by us: no server's time was ever so wrong, and
+ * what is believed could never be taken back. A bound that moves on with time is never reached by counting.
+ */
+export const CLOCK_HORIZON_MICROS = 30 * 24 * 3600 * 1_000_000
+
 /** A microsecond time read from outside: a safe, non-negative integer, or undefined. */
 export function parseMicros(text: string): number | undefined {
   if (!/^\d{1,16}$/.test(text)) return undefined

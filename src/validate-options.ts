@@ -151,6 +151,10 @@ const options = object({
     commandMs: integer(1, 60_000, 'milliseconds'),
     requestBudgetMs: integer(1, 120_000, 'milliseconds'),
   }),
+  invalidations: object({
+    onFailure: oneOf('journal', 'reject'),
+    replicas: integer(0, 100, 'replicas'),
+  }),
   compression,
   maxEntryBytes: integer(1, LARGEST_REDIS_VALUE_BYTES, 'bytes'),
   maxTtlSeconds: integer(1, ONE_YEAR_SECONDS, 'seconds'),

@@ -65,14 +65,15 @@ function findBuildStart(host: RouterHost): number | undefined {
 }
 
 function configure(host: RouterHost, environment: ReturnType<RouterHost['readEnvironment']>): RuntimeConfig {
-  const { topology, preset, url, debug } = environment
-  if (topology !== 'single') throw new Error(`DISTRIBUTED_CACHE_TOPOLOGY=${topology} is not supported yet`)
+  const { topology, preset, url, debug, encryption } = environment
   return {
     options: { ...options, driver: host.driver, preset: preset ?? options.preset },
     backend: 'redis',
     url,
+    topology,
     namespace: host.encodeNamespace(findNamespace(host, environment.namespace)[0]),
     debug,
+    encryption,
     buildStartedAt: findBuildStart(host),
     createClient: host.loadClient().createClient,
   }
@@ -114,7 +115,8 @@ function decideForServer(host: RouterHost): Decision {
     const config = configure(host, environment)
     const runtime = host.loadRuntime().getRuntime(config)
     const [, source] = findNamespace(host, environment.namespace)
-    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})`
+    const place = environment.topology === 'single' ? '' : ` (${environment.topology})`
+    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}${place}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})${config.encryption === undefined ? '' : ', entries encrypted'}`
     host.log('info', reason)
     return { mode: 'runtime', reason, handlers: runtime }
   } catch (error) {

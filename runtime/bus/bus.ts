@@ -1,4 +1,5 @@
 import { type BusMessage, parseBusMessage } from '../../src/bus-message'
+import { isLaneOf } from '../../src/lanes'
 import { localNow } from '../../src/server-time'
 import type { Clock, LocalMillis, Milliseconds } from '../../src/units'
 import type { RedisClient } from '../clients/client'
@@ -22,7 +23,15 @@ export interface BusListener {
   onKey(key: string, kind: 'write' | 'release', byThisProcess: boolean): void
 }
 
-export type GapReason = 'subscribed' | 'clock' | 'floor' | 'sequence' | 'unknown-publisher' | 'malformed'
+export type GapReason =
+  | 'subscribed'
+  | 'clock'
+  | 'floor'
+  | 'restore'
+  | 'sequence'
+  | 'unknown-publisher'
+  | 'malformed'
+  | 'implausible'
 
 export interface BusOptions {
   readonly client: Pick<RedisClient, 'subscribe'>
@@ -30,6 +39,11 @@ export interface BusOptions {
   /** Names this process; its heartbeats heard back are what proves the subscription. */
   readonly publisher: string
   readonly listener: BusListener
+  /**
+   * Whether the server's clock can have come this far. Anybody who may publish can claim it, and whoever believed a
+   * clock from the future would take what follows for old.
+   */
+  readonly isPlausible: (clock: Clock) => boolean
 }
 
 /**
@@ -56,7 +70,12 @@ export class Bus {
 
   /** Whether everything that was published up to two seconds ago has been heard. */
   get proven(): boolean {
-    return this.live && localNow() - this.provenAt < PROOF_LIFE_MS
+    return this.live && this.withinGrace
+  }
+
+  /** Whether it was proven less than two seconds ago, alive or not, and nothing has been missed since then. */
+  get withinGrace(): boolean {
+    return localNow() - this.provenAt < PROOF_LIFE_MS
   }
 
   get subscribed(): boolean {
@@ -100,9 +119,9 @@ export class Bus {
 
   private changed(live: boolean): void {
     this.live = live
-    this.provenAt = -Infinity
     this.sequences.clear()
     if (!live) return
+    this.provenAt = -Infinity
     this.gap(this.clockHeard, 'subscribed')
     this.options.listener.onLive()
     for (const callback of this.whenLive) {
@@ -119,10 +138,19 @@ export class Bus {
   private receive(payload: Buffer): void {
     const message = parseBusMessage(payload)
     if (message === undefined) return this.gap(this.clockHeard, 'malformed')
-    const { listener, publisher } = this.options
+    const { listener, publisher, isPlausible } = this.options
+    if ('clock' in message) {
+      if (!isPlausible(message.clock)) return this.gap(this.clockHeard, 'implausible')
+      // The clock only moves forward, and the server publishes in its order: one of the two was never true.
+      if (message.clock < this.clockHeard) {
+        this.clockHeard = 0
+        this.gap(message.clock, 'clock')
+      }
+    }
     switch (message.kind) {
       case 'floor':
-        return this.gap(message.clock, 'floor')
+      case 'restore':
+        return this.gap(message.clock, message.kind)
       case 'invalidate':
         this.count(message.publisher, message.sequence, true)
         if (message.clock <= this.clockHeard) return
@@ -132,11 +160,13 @@ export class Bus {
       case 'write':
       case 'release':
         this.count(message.publisher, message.sequence, true)
-        return listener.onKey(message.key, message.kind, message.publisher === publisher)
+        return listener.onKey(message.key, message.kind, isLaneOf(message.publisher, publisher))
+      case 'lane':
+        return this.count(message.publisher, message.sequence, false)
       case 'heartbeat':
         this.count(message.publisher, message.sequence, false)
         if (message.clock > this.clockHeard) this.gap(message.clock, 'clock')
-        if (message.publisher === publisher) this.provenAt = Math.min(message.sentAt, localNow())
+        if (isLaneOf(message.publisher, publisher)) this.provenAt = Math.min(message.sentAt, localNow())
     }
   }
 

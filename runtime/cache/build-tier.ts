@@ -1,4 +1,4 @@
-import { bytesOf, encodeEntry, type Entry, type PackedValue } from '../../src/entry'
+import { bytesOf, encodeEntry, type Entry, type EntryFormat, type PackedValue } from '../../src/entry'
 import type { ResolvedOptions } from '../../src/options'
 import { localNow } from '../../src/server-time'
 import type { Store, WriteOutcome } from '../../src/store'
@@ -33,7 +33,8 @@ export interface BuildTierOptions {
   readonly store: Store
   /** When the build began, by the builder's clock [ms]. */
   readonly startedAt: number
-  readonly options: Pick<ResolvedOptions, 'compression' | 'maxEntryBytes' | 'maxTtlSeconds'>
+  readonly format: EntryFormat
+  readonly options: Pick<ResolvedOptions, 'maxTtlSeconds'>
 }
 
 /**
@@ -78,7 +79,7 @@ export class BuildTier {
   }
 
   private hold(key: string, { chunks, ...prerendered }: Prerendered, now: ServerMicros): Entry | undefined {
-    if (bytesOf(chunks) > this.parts.options.maxEntryBytes) return undefined
+    if (bytesOf(chunks) > this.parts.format.maxEntryBytes) return undefined
     // Images and copies may come with any file times: nothing is older than the build, or from the future.
     const modifiedAt = Math.max(this.parts.startedAt, prerendered.modifiedAt) * 1000
     const entry: Entry = {
@@ -116,15 +117,13 @@ export class BuildTier {
    * @throws what the store rejects with
    */
   async store(key: string, entry: Entry): Promise<{ outcome: WriteOutcome; bytes: Bytes } | undefined> {
-    const { store, options } = this.parts
+    const { store, format } = this.parts
     if (this.storing.has(key) || localNow() < this.storeAgainAt) return undefined
     this.storing.add(key)
     try {
-      const record = await encodeEntry(
-        { ...entry, detail: entry.detail as object, chunks: [entry.body] },
-        options.compression,
-      )
-      if (record.length > options.maxEntryBytes) return undefined
+      const unpacked = { ...entry, detail: entry.detail as object, chunks: [entry.body] }
+      const record = await encodeEntry(key, unpacked, format)
+      if (record === undefined) return undefined
       const lifeLeftMs = this.lifeLeftMs(store.toServer(localNow()))
       const ttlMs = Math.ceil(Math.max(1000, Math.min(entry.expire * 1000, lifeLeftMs)))
       const outcome = await store.add(key, record, ttlMs)

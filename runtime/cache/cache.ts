@@ -1,4 +1,4 @@
-import { decodeEntry, encodeEntry, type Entry, type NewEntry } from '../../src/entry'
+import { decodeEntry, encodeEntry, type Entry, type EntryFormat, type NewEntry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
 import type { EntryScope, KeyNames } from '../../src/key-names'
 import type { ResolvedOptions } from '../../src/options'
@@ -15,45 +15,31 @@ import {
 } from '../../src/units'
 import type { Logger } from '../logger'
 import type { Emit, SkipReason } from '../telemetry'
-import type { BuildTier, LoadPrerendered } from './build-tier'
-import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
+import type { BuildTier } from './build-tier'
+import { type CacheRead, type CacheReadOptions, isGenerator, wantsGeneration } from './cache-read'
+import { type EntryReader, type JudgedRead, NO_ANSWER } from './entry-reader'
 import type { Ingredients } from './ingredients'
 import type { Invalidator } from './invalidator'
+import type { Journal } from './journal'
 import type { LocalEntries } from './local-entries'
+import type { RequestBudget, RequestBudgets } from './request-budget'
 import type { SingleFlight, Watch } from './single-flight'
-
-/**
- * What a reader gets of an old entry that another replica refreshes. Masked: fresh, for a moment. As it is: the true
- * verdict, so that it refreshes, too. Waits: for the new one, because it would store the old one as a part of its own.
- */
-export type Follower = 'masked' | 'as-it-is' | 'waits'
-
-export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
-  /** What the build prerendered under this key. */
-  readonly prerendered?: LoadPrerendered | undefined
-  readonly follower?: Follower
-  /** Whether Next itself lets concurrent generations of one key in one process share one. */
-  readonly dedupedByNext?: boolean
-  /** When the reader generates. One that does not must not hold off, or wait for, those who do. */
-  readonly generates?: 'always' | 'whenMissing' | 'whenOld'
-}
-
-export interface CacheRead extends JudgedRead {
-  /** Serve the entry as fresh, with this much life left: somebody else refreshes it. */
-  readonly maskSeconds?: Seconds
-}
 
 export interface CacheOptions {
   readonly store: Store
   readonly reader: EntryReader
   readonly local: LocalEntries
   readonly names: KeyNames
-  readonly options: Pick<ResolvedOptions, 'compression' | 'maxEntryBytes' | 'maxTtlSeconds'>
+  readonly format: EntryFormat
+  readonly options: Pick<ResolvedOptions, 'maxTtlSeconds'>
   readonly invalidator: Invalidator
+  readonly journal: Journal
   /** Undefined: every reader of a cold or stale entry generates. */
   readonly flight: SingleFlight | undefined
   /** Undefined: the build left nothing that could be judged. */
   readonly build?: BuildTier | undefined
+  /** What the reads of a request may wait for the store. */
+  readonly budgets: RequestBudgets
   /** What generations of this process may be made of. */
   readonly ingredients: Ingredients
   readonly emit: Emit
@@ -73,18 +59,20 @@ export class Cache {
   constructor(private readonly parts: CacheOptions) {}
 
   get maxEntryBytes(): Bytes {
-    return this.parts.options.maxEntryBytes
+    return this.parts.format.maxEntryBytes
   }
 
   async read(scope: EntryScope, cacheKey: string, options: CacheReadOptions = {}): Promise<CacheRead> {
     const startedAt = localNow()
     const key = this.parts.names.entry(scope, cacheKey)
+    const budget = this.parts.budgets.of(options.request)
     let read: CacheRead = NO_ANSWER
     try {
-      read = await this.judgedRead(key, options)
-      if (this.parts.flight !== undefined && wantsGeneration(read) && isGenerator(read, options)) {
-        read = await this.coordinate(this.parts.flight, key, read, options)
-      }
+      read = await this.judgedRead(key, options, budget)
+      const { flight, journal } = this.parts
+      // Behind the journal nobody else knows that the entry is old: there is nobody to wait for.
+      if (flight !== undefined && !journal.behind && wantsGeneration(read) && isGenerator(read, options))
+        read = await this.coordinate(flight, key, read, options, budget)
     } catch (error) {
       this.unavailable('A read', error)
     }
@@ -95,19 +83,34 @@ export class Cache {
     return read
   }
 
-  private async judgedRead(key: string, options: CacheReadOptions): Promise<JudgedRead> {
-    const { invalidator, reader, build } = this.parts
-    if (invalidator.behind) {
-      await invalidator.flush()
-      // What this process promised to invalidate is not in the store yet: it has nothing to say.
-      if (invalidator.behind) return NO_ANSWER
+  private async judgedRead(
+    key: string,
+    options: CacheReadOptions,
+    budget: RequestBudget,
+  ): Promise<JudgedRead> {
+    const { journal, reader } = this.parts
+    // All that this process promised to invalidate is everything: the store has nothing to say.
+    if (journal.overflow > 0) return NO_ANSWER
+    try {
+      return await this.readTiers(key, options, budget)
+    } catch (error) {
+      // Not asked in advance: everything may have been invalidated while the store did not answer.
+      const read = journal.overflow > 0 ? undefined : reader.readWithinGrace(key, options)
+      if (read === undefined) throw error
+      return read
     }
+  }
+
+  private async readTiers(
+    key: string,
+    options: CacheReadOptions,
+    budget: RequestBudget,
+  ): Promise<JudgedRead> {
+    const { reader, build } = this.parts
     const { prerendered } = options
-    if (build === undefined || prerendered === undefined) return reader.read(key, options)
-    const read = await reader.read(key, {
-      ...options,
-      insteadOfNone: (clock) => build.find(key, prerendered, clock),
-    })
+    if (build === undefined || prerendered === undefined) return reader.read(key, options, budget)
+    const insteadOfNone = (clock: Clock) => build.find(key, prerendered, clock)
+    const read = await reader.read(key, { ...options, insteadOfNone }, budget)
     build.learn(key, read)
     if (read.tier === 'build' && read.entry !== undefined && !wantsGeneration(read))
       void this.storePrerendered(build, key, read.entry)
@@ -131,6 +134,7 @@ export class Cache {
     key: string,
     first: JudgedRead,
     options: CacheReadOptions,
+    budget: RequestBudget,
   ): Promise<CacheRead> {
     const { follower = 'masked', dedupedByNext = false } = options
     if (first.clock === undefined) return first
@@ -140,7 +144,7 @@ export class Cache {
       const write = this.writes.get(key)
       if (write === undefined) return first
       await write
-      return this.judgedRead(key, options)
+      return this.judgedRead(key, options, budget)
     }
     const startedAt = localNow()
     const deadline = startedAt + flight.waitMs
@@ -148,14 +152,15 @@ export class Cache {
     try {
       let read = first
       for (;;) {
-        const claim = await flight.claim(key, read.stamp)
+        const { stamp } = read
+        const claim = await budget.spend((patience) => flight.claim(key, stamp, patience))
         if (claim.role === 'leader' || claim.role === 'free') {
           if (read !== first) this.waited(key, 'led', startedAt)
           return read
         }
         const leftMs = deadline - localNow()
         if (claim.role === 'changed' && leftMs > 0) {
-          read = await this.judgedRead(key, options)
+          read = await this.judgedRead(key, options, budget)
           if (!wantsGeneration(read)) return read
           continue
         }
@@ -174,7 +179,7 @@ export class Cache {
           continue
         }
         await watch.woken(Math.min(leftMs, Math.max(claim.livesMs, 1) + 5))
-        read = await this.judgedRead(key, options)
+        read = await this.judgedRead(key, options, budget)
         if (!wantsGeneration(read)) {
           this.waited(key, 'served', startedAt)
           return read
@@ -198,17 +203,25 @@ export class Cache {
     if (this.writes.get(key) === write) this.writes.delete(key)
   }
 
+  /** Resolves when no write is on its way. */
+  async drained(): Promise<void> {
+    while (this.writes.size > 0) await Promise.allSettled(this.writes.values())
+  }
+
   private async store(scope: EntryScope, cacheKey: string, key: string, entry: NewEntry): Promise<void> {
     const startedAt = localNow()
-    const { store, options, reader, local, flight, build, emit } = this.parts
+    const { store, format, reader, local, flight, build, emit } = this.parts
     const proof = local.begin(key)
     try {
-      const record = await encodeEntry(entry, options.compression)
-      if (record.length > options.maxEntryBytes) return this.skip(scope, cacheKey, 'too-large')
-      const outcome = await store.write(key, record, this.ttlMs(entry.expire), flight?.tokenOf(key))
-      reader.remember(key, entry.tags)
+      const record = await encodeEntry(key, entry, format)
+      if (record === undefined) return this.skip(scope, cacheKey, 'too-large')
+      const outcome = await store.write(key, record, this.ttlMs(entry.expire), {
+        token: flight?.tokenOf(key),
+        damaged: reader.damagedHead(key),
+      })
+      reader.written(key, entry.tags)
       // The announcement of this very write may come back before its reply: then a read proves it later.
-      const stored = await decodeEntry(record, options.maxEntryBytes)
+      const stored = await decodeEntry(key, record, format)
       if (outcome === 'stored' && typeof stored !== 'string') local.keep(key, stored, proof)
       flight?.stored(key)
       if (scope === 'response' && !entry.fromBuild) build?.spend(key)
@@ -233,7 +246,12 @@ export class Cache {
     this.parts.emit('skip', { scope, key, reason })
   }
 
-  /** Resolves when the invalidation is acknowledged, or kept for retry; never rejects. */
+  /** What the handler could not read as a value of its own: a miss, and the next write replaces it. */
+  unreadable(scope: EntryScope, cacheKey: string, entry: Entry): void {
+    this.parts.reader.damaged(this.parts.names.entry(scope, cacheKey), entry.stamp, 'value')
+  }
+
+  /** Resolves when the invalidation is acknowledged, or kept for retry. @throws as Invalidator.invalidate */
   invalidate(tags: readonly string[], windowSeconds: Seconds | undefined): Promise<void> {
     const windowMicros = windowSeconds === undefined ? undefined : Math.min(NEVER, windowSeconds * 1_000_000)
     return this.parts.invalidator.invalidate(tags.map((tag) => ({ tag, windowMicros })))
@@ -266,16 +284,4 @@ export class Cache {
     this.parts.emit('unavailable', { what, message })
     this.parts.log(`${what} found no answer from Redis; this replica renders by itself`, message)
   }
-}
-
-/** Missing, stale by a tag, or old: somebody should generate it. */
-function wantsGeneration({ entry, verdict, age }: JudgedRead): boolean {
-  return entry === undefined || verdict !== 'fresh' || age !== 'fresh'
-}
-
-/** Whether this reader is the one to generate what it found missing, or old. */
-function isGenerator({ entry, age }: JudgedRead, { generates = 'always' }: CacheReadOptions): boolean {
-  if (generates === 'always') return true
-  const isMissing = entry === undefined || age === 'expired'
-  return isMissing === (generates === 'whenMissing')
 }

@@ -1,12 +1,15 @@
-import { decodeEntry, type Entry, judgeAge } from '../../src/entry'
+import { decodeEntry, type Entry, type EntryFormat, judgeAge } from '../../src/entry'
 import { localNow } from '../../src/server-time'
-import { HEAD_BYTES } from '../../src/record'
+import { HEAD_BYTES, type RecordFault } from '../../src/record'
 import type { Store } from '../../src/store'
 import { judge, judgePrerendered, type TagView, type Verdict } from '../../src/tag-state'
-import type { Bytes, Clock, Seconds, ServerMicros } from '../../src/units'
+import type { Clock, Seconds, ServerMicros } from '../../src/units'
 import type { Bus } from '../bus/bus'
 import type { Emit, Tier } from '../telemetry'
+import { DamagedHeads } from './damaged-heads'
+import type { Journal } from './journal'
 import type { LocalEntries } from './local-entries'
+import type { RequestBudget } from './request-budget'
 import { TagMemo } from './tag-memo'
 import type { LocalTagView } from './tag-view'
 
@@ -35,6 +38,8 @@ export interface JudgedRead {
   readonly stamp: Buffer
 }
 
+/** More than clocks of servers differ, and than the jitter of a TTL. */
+const DAY_MICROS: ServerMicros = 24 * 3600 * 1_000_000
 const NO_RECORD_FOUND = Buffer.alloc(0)
 
 export const NO_ANSWER: JudgedRead = {
@@ -52,30 +57,72 @@ export interface EntryReaderOptions {
   readonly view: LocalTagView
   /** Present in `l1-pubsub`: what is proven is served without a round trip. */
   readonly bus: Bus | undefined
-  readonly maxEntryBytes: Bytes
+  /** Invalidations of this process that the store does not know of. */
+  readonly journal: Pick<Journal, 'judge' | 'settled'>
+  readonly format: EntryFormat
+  /** Nothing of ours lives longer. */
+  readonly maxTtlSeconds: Seconds
   readonly emit: Emit
 }
 
 /** One judged read: from memory while the bus proves it, else one round trip. */
 export class EntryReader {
   private readonly memo = new TagMemo()
+  private readonly heads = new DamagedHeads()
 
   constructor(private readonly parts: EntryReaderOptions) {}
 
-  /** The tags that an entry of ours carries, to be asked for with the next read. */
-  remember(key: string, tags: readonly string[]): void {
+  /** An entry of ours went to the store: its tags are asked for with the next read. */
+  written(key: string, tags: readonly string[]): void {
     this.memo.set(key, tags)
+    this.heads.gone(key)
+  }
+
+  /** Counts what is under a key as damaged, and has the next write replace it. */
+  damaged(key: string, record: Uint8Array, fault: RecordFault): void {
+    this.parts.local.drop(key)
+    this.heads.found(key, record)
+    this.parts.emit('fault', { key, fault })
+  }
+
+  damagedHead(key: string): Buffer | undefined {
+    return this.heads.get(key)
   }
 
   /** @throws what the store rejects with */
-  async read(key: string, options: ReadOptions): Promise<JudgedRead> {
-    return this.fromMemory(key, options) ?? (await this.fromStore(key, options))
+  async read(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
+    const { journal } = this.parts
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const { settled } = journal
+      const read = await this.readOnce(key, options, budget)
+      // What left the journal while we read may have reached the store too late for our reply.
+      if (journal.settled === settled) return read
+    }
+    return NO_ANSWER
+  }
+
+  private async readOnce(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
+    if (this.parts.bus?.proven) {
+      const read = this.fromMemory(key, options)
+      // What wants a refresh may have had one elsewhere.
+      if (read?.verdict === 'fresh' && read.age === 'fresh') return read
+    }
+    return this.fromStore(key, options, budget)
+  }
+
+  /**
+   * What memory holds when the store cannot be asked, for as long as everybody else might take it for current: a
+   * subscription that died is no worse than one that died in silence. The clock that comes with it is the one
+   * up to which the bus told everything, so that what is made of it is fenced as if the bus had stayed alive.
+   */
+  readWithinGrace(key: string, options: ReadOptions): JudgedRead | undefined {
+    return this.parts.bus?.withinGrace ? this.fromMemory(key, options) : undefined
   }
 
   private fromMemory(key: string, options: ReadOptions): JudgedRead | undefined {
     const { bus, store, local, view } = this.parts
     // A reply that is ahead of the bus makes memory unproven until the bus catches up.
-    if (bus === undefined || !bus.proven || bus.clock < store.latestClock) return undefined
+    if (bus === undefined || bus.clock < store.latestClock) return undefined
     const entry = local.getProven(key)
     if (entry === undefined) return undefined
     const known = view.view(
@@ -83,19 +130,19 @@ export class EntryReader {
       bus.clock,
     )
     if (known === undefined || entry.fence > known.clock) return undefined
-    const read = this.judged(entry, known, options, 'local')
-    // What wants a refresh may have had one elsewhere.
-    return read.verdict === 'fresh' && read.age === 'fresh' ? read : undefined
+    return this.judged(entry, known, options, 'local')
   }
 
-  private async fromStore(key: string, options: ReadOptions): Promise<JudgedRead> {
+  private async fromStore(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
     const { store, local } = this.parts
     const { tags = [], expiringTags = [] } = options
     const asked = new Set([...tags, ...expiringTags, ...this.memo.get(key)])
     const held = local.get(key)
     const proof = local.begin(key)
     try {
-      let { bytes, view } = await store.read(key, [...asked], held?.stamp)
+      let { bytes, view } = await budget.spend((patience) =>
+        store.read(key, [...asked], held?.stamp, patience),
+      )
       if (bytes === null) local.drop(key)
       let entry = bytes === 'unchanged' ? held : await this.decode(key, bytes)
       const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
@@ -111,18 +158,18 @@ export class EntryReader {
         tier = 'build'
       }
       if (entry === undefined) return miss
+      if (tier !== 'build' && !this.isPlausible(entry, view.clock)) {
+        this.damaged(key, entry.stamp, 'time')
+        return miss
+      }
       this.memo.set(key, entry.tags)
       if (entry.tags.some((tag) => !asked.has(tag))) {
         for (const tag of entry.tags) asked.add(tag)
-        view = await store.readTags([...asked])
+        view = await budget.spend((patience) => store.readTags([...asked], patience))
       }
-      if (entry.fence > view.clock) {
-        if (!isPlausible(entry.fence, store.toServer(localNow()))) {
-          this.parts.emit('fault', { key, fault: 'time' })
-          return miss
-        }
-        view = await store.catchUp(entry.fence, [...asked])
-      }
+      const { fence } = entry
+      if (fence > view.clock)
+        view = await budget.spend((patience) => store.catchUp(fence, [...asked], patience))
       const read = this.judged(entry, view, options, tier)
       if (this.learn(view, asked) && read.entry !== undefined && tier !== 'build')
         local.keep(key, entry, proof)
@@ -142,14 +189,26 @@ export class EntryReader {
     if (bytes === null) return undefined
     // A reply may be a slice of a larger buffer, which a small entry must not keep alive.
     const own = bytes.length < bytes.buffer.byteLength ? copyOf(bytes) : bytes
-    const entry = await decodeEntry(own, this.parts.maxEntryBytes)
+    const entry = await decodeEntry(key, own, this.parts.format)
     if (typeof entry !== 'string') return entry
-    this.parts.emit('fault', { key, fault: entry })
+    this.damaged(key, own, entry)
     return undefined
   }
 
+  /**
+   * Times far ahead of the server's were not written by us: they must not drag the clock along, or look young
+   * for ever. What is older than the longest life was kept, or put back, by somebody else: the tag state may have
+   * forgotten what invalidated it.
+   */
+  private isPlausible({ fence, bornAt, modifiedAt }: Entry, clock: Clock): boolean {
+    const now = this.parts.store.toServer(localNow())
+    const latest = now + DAY_MICROS
+    if (bornAt > latest || modifiedAt > latest || fence > Math.max(clock, latest)) return false
+    return bornAt > now - this.parts.maxTtlSeconds * 1_000_000 - DAY_MICROS
+  }
+
   private judged(entry: Entry, view: TagView, options: ReadOptions, tier: Tier): JudgedRead {
-    const { store } = this.parts
+    const { store, journal } = this.parts
     const now = store.toServer(localNow())
     const age = judgeAge(entry, now, options.revalidate)
     const said = (tags: readonly string[]) =>
@@ -157,13 +216,17 @@ export class EntryReader {
         ? judgePrerendered(view, entry.fence, tags, now, store.firstClock)
         : judge(view, entry.fence, tags, now)
     const tags = [...entry.tags, ...(options.tags ?? [])]
+    const { expiringTags = [] } = options
     let verdict = said(tags)
-    if (said(options.expiringTags ?? []) === 'expired') verdict = 'expired'
+    if (said(expiringTags) === 'expired') verdict = 'expired'
     if (verdict === 'stale' && entry.retryAt > now) {
       const { fence, retryFence = fence } = entry
       // Only what happened since the refresh failed is a reason to try again before the time.
       verdict = judge({ ...view, floor: 0 }, retryFence, tags, now)
     }
+    const journalled = journal.judge(tags)
+    if (journalled === 'expired' || journal.judge(expiringTags) === 'expired') verdict = 'expired'
+    else if (journalled === 'stale' && verdict === 'fresh') verdict = 'stale'
     return {
       entry: verdict === 'expired' ? undefined : entry,
       verdict,
@@ -179,9 +242,4 @@ function copyOf(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length)
   bytes.copy(copy)
   return copy
-}
-
-/** A fence far ahead of the server's time was not written by us, and must not drag the clock along. */
-function isPlausible(fence: Clock, now: ServerMicros): boolean {
-  return fence <= now + 24 * 3600 * 1_000_000
 }

@@ -1,98 +1,161 @@
-import type { TagChange } from '../../src/tag-state'
+import { DistributedCacheError, messageOf } from '../../src/errors'
+import type { ResolvedOptions } from '../../src/options'
 import { localNow } from '../../src/server-time'
+import type { Store } from '../../src/store'
+import type { TagChange } from '../../src/tag-state'
 import type { Milliseconds } from '../../src/units'
 import type { Logger } from '../logger'
-import type { Store } from '../../src/store'
 import type { Emit } from '../telemetry'
+import type { Journal } from './journal'
 
-/** Distinct tags kept while Redis is away; past it, all of them become one: everything. */
-const MAX_JOURNAL_TAGS = 10_000
 const RETRY_MS: Milliseconds = 1_000
+/** Tags of one script call: a longer one would hold up the server, and everybody who asks it. */
+const MAX_TAGS_PER_CALL = 1_000
 
 interface Batch {
   readonly changes: TagChange[]
-  readonly done: Promise<void>
+  readonly done: Promise<Failure | undefined>
+}
+
+/** Why what a caller announced is not acknowledged as it asked for. */
+type Failure = string
+
+export interface InvalidatorOptions {
+  readonly store: Store
+  readonly journal: Journal
+  readonly options: ResolvedOptions['invalidations']
+  /** How long a caller waits while the journal is applied, and the end of the process for the last attempt. */
+  readonly patienceMs: Milliseconds
+  readonly emit: Emit
+  readonly log: Logger
 }
 
 /**
  * Sends invalidations. Next announces one `revalidateTag` through both interfaces at once: what arrives in
- * one turn goes out as one script. What cannot be sent is kept, retried until applied, and
- * never silent; meanwhile nothing is served from the store, so that no reader sees what was invalidated.
+ * one turn goes out as one script, unless it is huge. What cannot be sent, or is refused, is journalled, retried
+ * until applied, and never silent.
  */
 export class Invalidator {
   private batch: Batch | undefined
-  private readonly journal = new Map<string, TagChange>()
-  /** The journal overflowed: the whole application is to be invalidated. */
-  private everything = false
   private retry: NodeJS.Timeout | undefined
   private flushing: Promise<void> | undefined
+  private readonly sending = new Set<Promise<unknown>>()
+  private closed = false
+  private saidLost = false
 
-  constructor(
-    private readonly store: Store,
-    private readonly emit: Emit,
-    private readonly log: Logger,
-  ) {
-    store.onReady(() => void this.flush())
+  constructor(private readonly parts: InvalidatorOptions) {
+    parts.store.onReady(() => void this.flush())
   }
 
-  /** True while an invalidation of this process has not reached the store. */
-  get behind(): boolean {
-    return this.everything || this.journal.size > 0
+  /**
+   * Resolves when the invalidation is acknowledged or kept for retry.
+   *
+   * @throws DistributedCacheError INVALIDATION for a hard one that is not acknowledged, where the options ask for that.
+   * Never for a soft one: Next would leave the response of a server action open for ever.
+   */
+  async invalidate(changes: readonly TagChange[]): Promise<void> {
+    if (changes.length === 0) return
+    const failure = await this.join(changes)
+    const isHard = changes.some(({ windowMicros }) => windowMicros === undefined)
+    if (failure === undefined || !isHard || this.parts.options.onFailure === 'journal') return
+    throw new DistributedCacheError('INVALIDATION', failure)
   }
 
-  /** Resolves when the invalidation is acknowledged or kept for retry. Never rejects. */
-  invalidate(changes: readonly TagChange[]): Promise<void> {
-    if (changes.length === 0) return Promise.resolve()
+  private join(changes: readonly TagChange[]): Promise<Failure | undefined> {
     if (this.batch === undefined) {
       const collected: TagChange[] = []
-      const batch: Batch = {
-        changes: collected,
-        done: Promise.resolve().then(() => {
-          this.batch = undefined
-          return this.send(dedupe(collected))
-        }),
-      }
-      this.batch = batch
+      const done = Promise.resolve().then(() => {
+        this.batch = undefined
+        return this.send(dedupe(collected))
+      })
+      this.batch = { changes: collected, done }
+      this.sending.add(done)
+      void done.finally(() => this.sending.delete(done))
     }
-    this.batch.changes.push(...changes)
+    // Not spread into the arguments of one call: there may be more of them than an engine takes.
+    for (const change of changes) this.batch.changes.push(change)
     return this.batch.done
   }
 
-  private async send(changes: readonly TagChange[]): Promise<void> {
+  /** Never rejects. */
+  private async send(changes: readonly TagChange[]): Promise<Failure | undefined> {
+    const { journal, log } = this.parts
     // Behind the journal: the order of invalidations of one tag is kept.
-    if (this.behind) return this.keep(changes)
+    if (journal.behind) return this.sendBehind(changes)
+    const { applied, failure } = await this.apply(changes)
+    if (failure === undefined) return this.confirm()
+    log('An invalidation could not be sent and will be retried', failure)
+    this.keep(changes.slice(applied))
+    return notAcknowledged(changes.length - applied, failure)
+  }
+
+  private async sendBehind(changes: readonly TagChange[]): Promise<Failure | undefined> {
+    const { journal, patienceMs } = this.parts
+    this.keep(changes)
+    await waitFor(patienceMs, this.flushed())
+    if (journal.behind) return notAcknowledged(changes.length, 'others wait before it')
+    return this.confirm()
+  }
+
+  /** A flush under way does not hold what came after its beginning. */
+  private async flushed(): Promise<void> {
+    await this.flushing
+    await this.flush()
+  }
+
+  /** Applies the changes in their order, in calls that the server can bear, up to the first that fails. */
+  private async apply(
+    changes: readonly TagChange[],
+  ): Promise<{ applied: number; failure: Failure | undefined }> {
     const startedAt = localNow()
-    try {
-      await this.store.invalidate(changes)
-      this.emit('invalidated', { tags: changes.map(({ tag }) => tag), ms: localNow() - startedAt })
-    } catch (error) {
-      this.log('An invalidation could not be sent and will be retried', String(error))
-      this.keep(changes)
+    let applied = 0
+    let failure: Failure | undefined
+    while (applied < changes.length && failure === undefined) {
+      const call = changes.slice(applied, applied + MAX_TAGS_PER_CALL)
+      try {
+        await this.parts.store.invalidate(call)
+        applied += call.length
+      } catch (error) {
+        failure = messageOf(error)
+      }
     }
+    const tags = changes.slice(0, applied).map(({ tag }) => tag)
+    if (applied > 0) this.parts.emit('invalidated', { tags, ms: localNow() - startedAt })
+    return { applied, failure }
+  }
+
+  /** Whether as many replicas of Redis have it as the options ask for. */
+  private async confirm(): Promise<Failure | undefined> {
+    const { store, options, emit, log } = this.parts
+    const wanted = options.replicas
+    if (wanted === 0) return undefined
+    let confirmed = 0
+    let reason = ''
+    try {
+      confirmed = await store.confirm()
+    } catch (error) {
+      reason = ` (${messageOf(error)})`
+    }
+    if (confirmed >= wanted) return undefined
+    emit('unconfirmed', { confirmed, wanted })
+    const said = `${confirmed} of ${wanted} replicas of Redis confirmed it${reason}`
+    log('An invalidation is applied, but a failover may lose it', said)
+    return `An invalidation is applied, but ${said}. Check the replication of Redis, and the option "invalidations.replicas".`
   }
 
   private keep(changes: readonly TagChange[]): void {
-    for (const change of changes) {
-      const kept = this.journal.get(change.tag)
-      // Hard covers soft, and of two windows the shorter one covers the other.
-      const windowMicros =
-        kept === undefined
-          ? change.windowMicros
-          : kept.windowMicros === undefined || change.windowMicros === undefined
-            ? undefined
-            : Math.min(kept.windowMicros, change.windowMicros)
-      this.journal.set(change.tag, { tag: change.tag, windowMicros })
-    }
-    this.emit('journalled', { tags: changes.length, pending: this.journal.size })
-    if (this.journal.size > MAX_JOURNAL_TAGS) {
-      this.log('The journal of invalidations is full', 'every entry of the application will be invalidated')
-      this.journal.clear()
-      this.everything = true
-    }
+    const { journal, emit, log } = this.parts
+    const { overflow } = journal
+    journal.add(changes)
+    const overflowed = journal.overflow !== overflow
+    emit('journalled', { tags: changes.length, pending: journal.size, overflowed })
+    if (overflowed)
+      log('The journal of invalidations is full', 'every entry of the application will be invalidated')
     this.scheduleRetry()
   }
 
   private scheduleRetry(): void {
+    if (this.closed) return
     this.retry ??= setTimeout(() => {
       this.retry = undefined
       void this.flush()
@@ -100,9 +163,9 @@ export class Invalidator {
     this.retry.unref()
   }
 
-  /** Applies the journal; joins an attempt that is under way. */
+  /** Applies the journal; joins an attempt that is under way. Never rejects. */
   flush(): Promise<void> {
-    if (!this.behind) return Promise.resolve()
+    if (!this.parts.journal.behind) return Promise.resolve()
     this.flushing ??= this.applyJournal().finally(() => {
       this.flushing = undefined
     })
@@ -110,23 +173,54 @@ export class Invalidator {
   }
 
   private async applyJournal(): Promise<void> {
-    const changes = [...this.journal.values()]
-    const startedAt = localNow()
+    const { store, journal, log } = this.parts
+    const { overflow, changes } = journal
+    let failure: Failure | undefined
     try {
-      if (this.everything) {
-        await this.store.invalidateEverything()
-        this.everything = false
-      }
-      if (changes.length > 0) await this.store.invalidate(changes)
-      // A change that came meanwhile replaced the object and stays.
-      for (const change of changes)
-        if (this.journal.get(change.tag) === change) this.journal.delete(change.tag)
-      this.emit('invalidated', { tags: changes.map(({ tag }) => tag), ms: localNow() - startedAt })
+      if (overflow > 0) await store.invalidateEverything()
+      journal.settleOverflow(overflow)
+      const outcome = await this.apply(changes)
+      journal.settle(changes.slice(0, outcome.applied))
+      failure = outcome.failure
     } catch (error) {
-      this.log('Invalidations still wait for Redis', `${this.journal.size} tags, ${String(error)}`)
+      failure = messageOf(error)
     }
-    if (this.behind) this.scheduleRetry()
+    if (failure !== undefined) log('Invalidations still wait for Redis', `${journal.size} tags, ${failure}`)
+    else
+      log('Invalidations that waited for Redis are applied', overflow > 0 ? 'all' : `${changes.length} tags`)
+    if (journal.behind) this.scheduleRetry()
   }
+
+  /** The process ends: one last attempt, bounded, and a loud word about what is lost. Never rejects. */
+  async close(): Promise<void> {
+    const { patienceMs } = this.parts
+    if (this.closed) return
+    this.closed = true
+    clearTimeout(this.retry)
+    await waitFor(
+      patienceMs,
+      Promise.all(this.sending).then(() => this.flush()),
+    )
+    this.sayWhatIsLost()
+  }
+
+  /** For the very end, once. */
+  sayWhatIsLost(): void {
+    const { journal, emit, log } = this.parts
+    if (!journal.behind || this.saidLost) return
+    this.saidLost = true
+    const tags = journal.size
+    const everything = journal.overflow > 0
+    emit('lost', { tags, everything })
+    log(
+      'This process ends with invalidations that Redis never took',
+      `${everything ? 'all entries of the application were' : `${tags} tags were`} to be invalidated. Other replicas may serve older content: invalidate again`,
+    )
+  }
+}
+
+function notAcknowledged(tags: number, reason: string): Failure {
+  return `An invalidation of ${tags} tags did not reach Redis (${reason}). It is kept and will be retried; check Redis.`
 }
 
 /** Both interfaces announce the same tags: one record each is enough. Different windows of a tag stay. */
@@ -134,4 +228,12 @@ function dedupe(changes: readonly TagChange[]): TagChange[] {
   const seen = new Map<string, TagChange>()
   for (const change of changes) seen.set(`${change.windowMicros ?? 'hard'} ${change.tag}`, change)
   return [...seen.values()]
+}
+
+/** Resolves with the promise, or after the time; what is under way goes on. */
+async function waitFor(timeoutMs: Milliseconds, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
+  await Promise.race([promise, timeout])
+  clearTimeout(timer)
 }

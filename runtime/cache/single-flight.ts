@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { localNow } from '../../src/server-time'
-import type { Store } from '../../src/store'
+import type { Patience, Store } from '../../src/store'
 import type { LocalMillis, Milliseconds } from '../../src/units'
 import type { Bus } from '../bus/bus'
 import type { Emit } from '../telemetry'
@@ -55,10 +55,11 @@ export class SingleFlight {
   }
 
   /** `stamp`: head of the record to be replaced; empty: none was found. */
-  async claim(key: string, stamp: Buffer): Promise<Claim> {
+  async claim(key: string, stamp: Buffer, patience?: Patience): Promise<Claim> {
     if ((this.fruitless.get(key)?.until ?? 0) > localNow()) return { role: 'free' }
     const token = `${this.process}:${randomUUID()}`
-    const { holder, livesMs } = await this.options.store.claimLease(key, token, this.options.leaseMs, stamp)
+    const { store, leaseMs } = this.options
+    const { holder, livesMs } = await store.claimLease(key, token, leaseMs, stamp, patience)
     if (holder === token) {
       this.leases.set(key, { token, since: localNow() })
       this.renewal ??= setInterval(() => void this.renew(), this.options.leaseMs / 3).unref()
@@ -157,12 +158,15 @@ export class SingleFlight {
     }
   }
 
-  close(): void {
+  /** Gives up every lease: others need not wait for this process. Sent before this returns; never rejects. */
+  async release(): Promise<void> {
     clearInterval(this.renewal)
-    for (const [key, { token }] of this.leases) {
-      this.options.store.releaseLease(key, token, 0).catch(() => {})
-    }
+    this.renewal = undefined
+    const released = [...this.leases].map(([key, { token }]) =>
+      this.options.store.releaseLease(key, token, 0),
+    )
     this.leases.clear()
+    await Promise.allSettled(released)
   }
 }
 

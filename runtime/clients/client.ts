@@ -1,3 +1,6 @@
+import type { Topology } from '../../src/redis-topology'
+import type { CircuitChange } from './circuit'
+
 /** One argument of a command. Buffers go over the wire as they are. */
 export type CommandArgument = string | Buffer
 
@@ -19,8 +22,14 @@ export type RedisReply = null | number | Buffer | Error | readonly RedisReply[]
 
 /** Where and how to connect: parsed and validated before a client sees it. */
 export interface ConnectionOptions {
-  /** `redis://`, `rediss://` or a unix socket (`unix:///path` or `/path`). */
+  /** `redis://`, `rediss://` or a unix socket (`unix:///path` or `/path`); several where the topology has several. */
   readonly url: string
+  /** @default 'single' */
+  readonly topology?: Topology | undefined
+  /** In a Cluster: the key whose node decides whether the client is ready. */
+  readonly homeKey?: string | undefined
+  /** In a Cluster, which has a circuit for each node: one of them opened or closed. */
+  readonly onCircuit?: ((change: CircuitChange) => void) | undefined
   /** Time to establish a connection, in milliseconds. */
   readonly connectMs: number
   /** Time for one batch of commands, in milliseconds. */
@@ -33,7 +42,8 @@ export interface ConnectionOptions {
 export type ConnectionEvent = { type: 'ready' } | { type: 'end'; reason: string }
 
 /**
- * The few operations this package needs of a Redis client. Both drivers implement it and pass one
+ * The few operations this package needs of a Redis client. In a Cluster it is ready, and tells of events, as
+ * the connection to the node of `homeKey` does; a batch is split, and rejects when one of its nodes is away. Both drivers implement it and pass one
  * conformance suite (test/integration/client-conformance). A client connects by itself when it is
  * created, reconnects with jittered backoff for as long as it is open, and never keeps an unbounded
  * queue: while there is no connection `send` rejects at once with code CLIENT. Only waiting callers keep the
@@ -55,6 +65,11 @@ export interface RedisClient {
    * Replies are what Redis said: HGETALL is a flat array.
    */
   send(commands: readonly RedisCommand[], timeoutMs?: number): Promise<RedisReply[]>
+  /**
+   * Names the node that serves a key now; '' where there is but one. What is published on one lane stays in
+   * order; between lanes there is none.
+   */
+  laneOf(key: string): string
   /** Registers for connection events; returns the function that unregisters. */
   onEvent(listener: (event: ConnectionEvent) => void): () => void
   /**

@@ -1,6 +1,7 @@
 import { DistributedCacheError } from '../../src/errors'
 import type { ConnectionEvent, RedisCommand, RedisReply } from './client'
 import type { OpenLink } from './link'
+import { createWaiters } from './readiness'
 import { clientError, startSession, type Session, type SessionSettings } from './session'
 
 const FIRST_RETRY_MS = 50
@@ -28,7 +29,7 @@ export function openConnection(
   settings: SessionSettings,
   hooks: ConnectionHooks,
 ): Connection {
-  const waiters = new Set<{ resolve(): void; reject(error: Error): void }>()
+  const waiters = createWaiters()
   let current: Session | undefined
   let ready = false
   let readyAt = 0
@@ -44,7 +45,7 @@ export function openConnection(
         readyAt = performance.now()
         hooks.onSession?.(session)
         hooks.onEvent({ type: 'ready' })
-        for (const { resolve } of waiters) resolve()
+        waiters.resolveAll()
       },
       onEnd(reason) {
         // A server that accepts and drops at once must not be dialled as fast as it drops.
@@ -74,19 +75,7 @@ export function openConnection(
     waitUntilReady(timeoutMs) {
       if (ready) return Promise.resolve()
       if (closed) return Promise.reject(closedError())
-      return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => waiter.reject(notConnected()), timeoutMs)
-        const finish = (settle: () => void) => {
-          clearTimeout(timer)
-          waiters.delete(waiter)
-          settle()
-        }
-        const waiter = {
-          resolve: () => finish(resolve),
-          reject: (error: Error) => finish(() => reject(error)),
-        }
-        waiters.add(waiter)
-      })
+      return waiters.wait(timeoutMs, notConnected)
     },
     send(commands, timeoutMs) {
       return ready && current !== undefined
@@ -98,7 +87,7 @@ export function openConnection(
       closed = true
       clearTimeout(retry)
       current?.end(closedError())
-      for (const { reject } of waiters) reject(closedError())
+      waiters.rejectAll(closedError())
     },
   }
 }

@@ -1,77 +1,31 @@
-import { parseRedisUrl } from '../../src/redis-url'
-import type { ConnectionEvent, CreateClient, RedisClient } from './client'
-import { closedError, openConnection } from './connection'
+import { parseRedisPlace } from '../../src/redis-topology'
+import type { CreateClient } from './client'
+import { createClusterClient } from './cluster'
 import type { OpenLink } from './link'
-import type { SessionSettings } from './session'
-import { openSubscriber, type Subscriber } from './subscriber'
+import { throughSentinels } from './sentinel'
+import { createServerClient } from './server-client'
+import { withTlsFiles } from './tls-files'
 
 /** Builds the client over one driver's links. */
-export function createClientOver(openLink: OpenLink): CreateClient {
-  return ({ url, connectMs, commandMs, clientName }): RedisClient => {
-    const settings: SessionSettings = { target: parseRedisUrl(url), connectMs, commandMs, clientName }
-    const listeners = new Set<(event: ConnectionEvent) => void>()
-    let subscriber: Subscriber | undefined
-    let subscriptions = 0
-    let closed = false
-
-    const connection = openConnection(openLink, settings, {
-      onEvent(event) {
-        for (const listener of listeners) guarded(() => listener(event))
-      },
-    })
-
-    return {
-      get ready() {
-        return connection.ready
-      },
-      waitUntilReady: (timeoutMs) => connection.waitUntilReady(timeoutMs),
-      send(commands, timeoutMs = commandMs) {
-        return commands.length === 0 && !closed ? Promise.resolve([]) : connection.send(commands, timeoutMs)
-      },
-      onEvent(listener) {
-        listeners.add(listener)
-        return () => void listeners.delete(listener)
-      },
-      subscribe(channel, onMessage, onState) {
-        if (closed) {
-          onState(false, closedError().message)
-          return { close: () => Promise.resolve() }
-        }
-        subscriber ??= openSubscriber(openLink, { ...settings, clientName: `${clientName}:subscriber` })
-        const remove = subscriber.add(
-          channel,
-          (payload) => guarded(() => onMessage(payload)),
-          (live, reason) => guarded(() => onState(live, reason)),
+export function createClientOver(driverLink: OpenLink): CreateClient {
+  const openLink = withTlsFiles(driverLink)
+  return ({ url, topology = 'single', homeKey = '', onCircuit, connectMs, commandMs, clientName }) => {
+    const place = parseRedisPlace(url, topology)
+    const settings = { connectMs, commandMs, clientName }
+    switch (place.topology) {
+      case 'single':
+        return createServerClient(
+          { commands: openLink, subscriptions: openLink },
+          { ...settings, target: place.target },
         )
-        subscriptions++
-        let open = true
-        return {
-          async close() {
-            if (!open) return
-            open = false
-            remove()
-            if (--subscriptions > 0) return
-            subscriber?.close()
-            subscriber = undefined
-          },
-        }
-      },
-      async close() {
-        closed = true
-        connection.close()
-        subscriber?.close()
-        subscriber = undefined
-      },
+      case 'sentinel':
+        return createServerClient(throughSentinels(openLink, place, settings), {
+          ...settings,
+          target: place.target,
+          primaryOnly: true,
+        })
+      case 'cluster':
+        return createClusterClient(openLink, place.seeds, { ...settings, homeKey, onCircuit })
     }
-  }
-}
-
-/** A listener that throws must not stop the others, nor unwind into a driver's socket handler. */
-function guarded(call: () => void): void {
-  try {
-    call()
-  } catch (error) {
-    // Its owner has a bug and should hear of it, but a cache must not take the server down.
-    process.emitWarning(error instanceof Error ? error : String(error))
   }
 }

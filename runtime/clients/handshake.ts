@@ -14,7 +14,11 @@ const NO_PASSWORD_NEEDED = /no password is set|without any password configured/i
  */
 export async function greet(
   send: (commands: readonly RedisCommand[]) => Promise<RedisReply[]>,
-  { target, clientName }: { target: RedisTarget; clientName: string },
+  {
+    target,
+    clientName,
+    primaryOnly = false,
+  }: { target: RedisTarget; clientName: string; primaryOnly?: boolean },
 ): Promise<void> {
   const { username, password, database } = target
   const commands: RedisCommand['args'][] = []
@@ -38,6 +42,8 @@ export async function greet(
   add(['PING'], (error) =>
     error.message.startsWith('NOPERM') ? undefined : `is not ready (${error.message})`,
   )
+  // Without the right to ROLE a replica shows itself when it refuses a write.
+  if (primaryOnly) add(['ROLE'], () => undefined)
 
   const replies = await send(commands.map((args) => ({ key: undefined, args })))
   replies.forEach((reply, index) => {
@@ -49,6 +55,13 @@ export async function greet(
       )
     }
   })
+  const role = primaryOnly ? replies.at(-1) : undefined
+  if (Array.isArray(role) && String(role[0]) !== 'master') {
+    throw new DistributedCacheError(
+      'CLIENT',
+      `Redis is a ${String(role[0])} and not the primary. Wait for the failover to end.`,
+    )
+  }
 }
 
 /** Something that is not Redis may echo the command that it does not know. */

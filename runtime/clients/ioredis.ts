@@ -5,12 +5,12 @@ import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
 
 /** One connection of ioredis (5.4 to 6), stripped of everything that it would do by itself. */
-const openLink: OpenLink = (target, connectMs, events) => {
+const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
   const redis = new Redis({
     ...(target.transport === 'unix'
       ? { path: target.path }
       : { host: target.host, port: target.port, family: 0 }),
-    ...(target.transport === 'tls' ? { tls: {} } : {}),
+    ...(target.transport === 'tls' ? { tls } : {}),
     connectTimeout: connectMs,
     keepAlive: 10_000,
     protocol: 2,

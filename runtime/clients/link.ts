@@ -31,5 +31,16 @@ export interface LinkEvents {
   onMessage(channel: string, payload: Buffer): void
 }
 
-/** Dials. The link must not keep the process alive: waiting callers do that with their own timers. */
-export type OpenLink = (target: RedisTarget, connectMs: number, events: LinkEvents) => Link
+/** What Node.js takes for the TLS of one connection, besides host and port. */
+export interface TlsSettings {
+  readonly ca?: Buffer
+  readonly cert?: Buffer
+  readonly key?: Buffer
+  readonly servername?: string
+}
+
+/**
+ * Dials. The link must not keep the process alive: waiting callers do that with their own timers.
+ * @param tls for a target of that transport; the adapter reads no files
+ */
+export type OpenLink = (target: RedisTarget, connectMs: number, events: LinkEvents, tls?: TlsSettings) => Link

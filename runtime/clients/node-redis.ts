@@ -18,7 +18,7 @@ const WRITE_THROUGH_BYTES = 2 ** 30
 const RESP2 = 'DEFAULT_RESP' in driver ? ({ RESP: 2 } as const) : {}
 
 /** One connection of node-redis (5 or 6), stripped of everything that it would do by itself. */
-const openLink: OpenLink = (target, connectMs, events) => {
+const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
   const client = driver.createClient({
     ...RESP2,
     // Requires the right to CLIENT SETINFO; `maintNotifications` to CLIENT MAINT_NOTIFICATIONS.
@@ -27,7 +27,7 @@ const openLink: OpenLink = (target, connectMs, events) => {
     disableOfflineQueue: true,
     socket: {
       ...(target.transport === 'unix' ? { path: target.path } : { host: target.host, port: target.port }),
-      ...(target.transport === 'tls' ? { tls: true } : {}),
+      ...(target.transport === 'tls' ? { ...tls, tls: true } : {}),
       connectTimeout: connectMs,
       keepAlive: true,
       keepAliveInitialDelay: 10_000,

@@ -25,6 +25,8 @@ export interface SessionSettings {
   readonly connectMs: number
   readonly commandMs: number
   readonly clientName: string
+  /** Whether a replica is refused; who asks sentinels may be told of one that was the primary. */
+  readonly primaryOnly?: boolean
 }
 
 export interface SessionEvents {

@@ -17,6 +17,8 @@ interface Subscription {
 export interface Subscriber {
   /** Returns the function that ends the subscription. */
   add(channel: string, onMessage: Subscription['onMessage'], onState: Subscription['onState']): () => void
+  /** Leaves the present connection for a new one. */
+  redial(reason: string): void
   close(): void
 }
 
@@ -79,6 +81,7 @@ export function openSubscriber(openLink: OpenLink, settings: SessionSettings): S
         subscriptions.delete(subscription)
       }
     },
+    redial: (reason) => connection.session?.end(clientError(reason)),
     close() {
       clearInterval(keepalive)
       connection.close()

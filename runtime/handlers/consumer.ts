@@ -34,6 +34,16 @@ export function requestStart(): LocalMillis | undefined {
 }
 
 /**
+ * Something that identifies the request on whose behalf this runs: its headers, which Next hands to the handlers
+ * of responses, too (next@16.2 to 16.4). Undefined when Next does not say.
+ */
+export function currentRequest(): object | undefined {
+  const work = works()?.getStore()
+  const headers = work?.incrementalCache?.requestHeaders
+  return typeof headers === 'object' && headers !== null ? headers : work
+}
+
+/**
  * Runs work of our own outside of the render that asks for it. Within a prerender Next takes whatever asks for
  * time or chance (`Date.now()`, `Math.random()`, `randomUUID()`; drivers do, too) for a use of the request, and
  * gives the prerender up.
@@ -62,7 +72,7 @@ const workUnitsToLeave = once(() => {
 
 const works = once(() => {
   const loaded: unknown = require('next/dist/server/app-render/work-async-storage.external.js')
-  return asStorage<{ requestStartTime?: unknown }>(
+  return asStorage<{ requestStartTime?: unknown; incrementalCache?: { requestHeaders?: unknown } }>(
     (loaded as { workAsyncStorage?: unknown }).workAsyncStorage,
   )
 })

@@ -105,8 +105,8 @@ function valueOf(kind: string, x: Record<string, unknown>, sections: SectionRead
       return {
         kind,
         body: sections.bytes(),
-        headers: record<string>(x['headers']),
-        status: fromJsonNumber(x['status']),
+        headers: headers(x['headers']),
+        status: status(x['status']),
       }
     case 'PAGES':
       return {
@@ -120,10 +120,10 @@ function valueOf(kind: string, x: Record<string, unknown>, sections: SectionRead
     case 'FETCH': {
       const data = record(x['data'])
       const url = string(data['url'])
-      const headers = record<string>(data['headers'])
+      const fetchedHeaders = record<string>(data['headers'])
       const fetched: Extract<ResponseValue, { kind: 'FETCH' }> = {
         kind,
-        data: { ...data, headers, url, body: sections.text() },
+        data: { ...data, headers: fetchedHeaders, url, body: sections.text() },
         revalidate: fromJsonNumber(x['revalidate']),
       }
       if (x['tags'] !== undefined) fetched.tags = strings(x['tags'])
@@ -147,9 +147,25 @@ function valueOf(kind: string, x: Record<string, unknown>, sections: SectionRead
 
 function statusAndHeaders(x: Record<string, unknown>) {
   return {
-    ...(x['headers'] === undefined ? {} : { headers: record<string | string[]>(x['headers']) }),
-    ...(x['status'] === undefined ? {} : { status: fromJsonNumber(x['status']) }),
+    ...(x['headers'] === undefined ? {} : { headers: headers(x['headers']) }),
+    ...(x['status'] === undefined ? {} : { status: status(x['status']) }),
   }
+}
+
+/** What Node.js would throw at when Next answers with it is no value. */
+function headers(value: unknown): Record<string, string | string[]> {
+  const all = record<string | string[]>(value)
+  for (const name in all) {
+    const header: unknown = all[name]
+    if (typeof header !== 'string' && typeof header !== 'number') strings(header)
+  }
+  return all
+}
+
+function status(value: unknown): number {
+  const code = fromJsonNumber(value)
+  if (!Number.isInteger(code) || code < 100 || code > 999) throw new Error('no status')
+  return code
 }
 
 function record<T = unknown>(value: unknown): Record<string, T> {

@@ -4,7 +4,8 @@ import type { EntryScope } from '../../src/key-names'
 import { localNow } from '../../src/server-time'
 import type { Clock, LocalMillis, Seconds } from '../../src/units'
 import type { Prerendered } from '../cache/build-tier'
-import type { Cache, CacheReadOptions } from '../cache/cache'
+import type { Cache } from '../cache/cache'
+import type { CacheReadOptions } from '../cache/cache-read'
 import type {
   CacheControl,
   CacheHandler,
@@ -62,6 +63,8 @@ export function createCacheHandlerClass(
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
         prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
+        // The handler of images lives as long as the server.
+        request: scope === 'image' ? undefined : this.context._requestHeaders,
       }
       const read = await outsideRender(() => cache.read(scope, cacheKey, options))
       const { entry, verdict, clock, maskSeconds } = read
@@ -69,7 +72,7 @@ export function createCacheHandlerClass(
       if (entry === undefined) return null
       const unpacked = unpack(entry, context)
       if (unpacked === undefined) {
-        cache.skip(scope, cacheKey, 'bad-value')
+        cache.unreadable(scope, cacheKey, entry)
         return null
       }
       const response = toNext(unpacked, cache.toLocal(entry.modifiedAt), abilities)

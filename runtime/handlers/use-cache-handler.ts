@@ -1,10 +1,11 @@
 import type { Entry } from '../../src/entry'
 import { localNow } from '../../src/server-time'
 import type { Clock } from '../../src/units'
-import type { Cache, CacheRead } from '../cache/cache'
+import type { Cache } from '../cache/cache'
+import type { CacheRead } from '../cache/cache-read'
 import type { TagDurations, UseCacheEntry, UseCacheHandler } from './next-types'
 import { markAge, readAge } from './age-mark'
-import { currentConsumer, outsideRender, requestStart } from './consumer'
+import { currentConsumer, currentRequest, outsideRender, requestStart } from './consumer'
 import { windowSecondsOf } from './tag-durations'
 import { drain, packUseCache, streamOf, unpackUseCache } from './use-cache-codec'
 
@@ -38,7 +39,7 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
         value: streamOf(entry.body),
       }
     } catch {
-      cache.skip(SCOPE, cacheKey, 'bad-value')
+      cache.unreadable(SCOPE, cacheKey, entry)
       return undefined
     }
   }
@@ -102,7 +103,12 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
     async get(cacheKey, softTags) {
       await pendingSets.get(cacheKey)
       const consumer = currentConsumer()
-      const options = { expiringTags: softTags, follower: FOLLOWER[consumer], dedupedByNext: true }
+      const options = {
+        expiringTags: softTags,
+        follower: FOLLOWER[consumer],
+        dedupedByNext: true,
+        request: currentRequest(),
+      }
       let read = await outsideRender(() => cache.read(SCOPE, cacheKey, options))
       if (read.entry === undefined && pendingSets.has(cacheKey)) {
         // Generated while we read: whoever missed it would generate it once more.

@@ -10,8 +10,8 @@ export function createLocalStore(shared: Store, limits: { maxBytes: number; maxE
   const entries = new ByteLru<{ record: Buffer; expiresAt: number }>(limits.maxBytes, limits.maxEntryBytes)
   return {
     ...shared,
-    async read(key, tags) {
-      const view = await shared.readTags(tags)
+    async read(key, tags, _stamp, patience) {
+      const view = await shared.readTags(tags, patience)
       const entry = entries.get(key)
       return { bytes: entry !== undefined && entry.expiresAt > localNow() ? entry.record : null, view }
     },

@@ -62,6 +62,8 @@ export function createMemoryStore(maxBytes: Bytes): Store {
       floor = clock = Math.max(clock + 1, nowMicros())
       history.observe(localNow(), clock)
     },
+    confirm: async () => 0,
+    remember: () => {},
     catchUp: async (_seen, tags) => view(tags),
     // One process: whoever asks leads.
     claimLease: async (_key, token, ttlMs) => ({ holder: token, livesMs: ttlMs }),

@@ -1,44 +1,56 @@
-import { randomUUID } from 'node:crypto'
 import { ClockHistory } from '../../src/clock-history'
 import { DistributedCacheError } from '../../src/errors'
-import { heartbeatPayload, invalidatePayload, keyPayload } from '../../src/bus-message'
-import { type KeyNames, leaseName } from '../../src/key-names'
+import { keyPayload, lanePayload } from '../../src/bus-message'
+import { leaseName } from '../../src/key-names'
+import { Lanes } from '../../src/lanes'
 import { localNow, ServerTime } from '../../src/server-time'
 import type { TagChange, TagView } from '../../src/tag-state'
-import { type Clock, type LocalMillis, type Milliseconds, parseMicros } from '../../src/units'
+import type { Bytes, Clock, LocalMillis, Milliseconds } from '../../src/units'
+import { CLOCK_HORIZON_MICROS } from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
-import { expectReply, parseTagView, parseTime, readTagsCommand, tagField, text } from './replies'
+import { Acknowledged } from './acknowledged'
+import { createConfirmation } from './confirmation'
+import { entryBytes, parseTagView, parseTime, readTagsCommand, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
 import { attendScript } from './scripts/attend'
 import { claimLeaseScript } from './scripts/claim-lease'
+import { collectScript } from './scripts/collect'
 import { invalidateScript } from './scripts/invalidate'
 import { readEntryScript } from './scripts/read-entry'
 import { releaseLeaseScript } from './scripts/release-lease'
 import { renewLeaseScript } from './scripts/renew-lease'
+import { restoreInvalidationsScript } from './scripts/restore-invalidations'
 import { writeEntryScript } from './scripts/write-entry'
-import type { LeaseState, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import { TagWriter, type TagWriterOptions } from './tag-writer'
+import type { LeaseState, Patience, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import { within } from '../within'
 
 const SCRIPTS: readonly Script[] = [
   addEntryScript,
   attendScript,
   claimLeaseScript,
+  collectScript,
   invalidateScript,
   readEntryScript,
   releaseLeaseScript,
   renewLeaseScript,
+  restoreInvalidationsScript,
   writeEntryScript,
 ]
 
-export interface RedisStoreOptions {
-  readonly client: RedisClient
-  readonly names: Pick<KeyNames, 'tags' | 'bus'>
+/** The life of the tag state must exceed that of the longest entry. */
+export interface RedisStoreOptions extends TagWriterOptions {
   /** Names this process on the bus. */
   readonly publisher: string
+  /** Longer values are no records of ours: of those a read transfers one byte more than this. */
+  readonly maxRecordBytes: Bytes
   /** How long the first operations of a process wait for the connection, in milliseconds. */
   readonly connectMs: Milliseconds
-  /** Life of the tag state; must exceed that of the longest entry. */
-  readonly stateTtlMs: Milliseconds
+  /** What a command may take, however patient the caller is, in milliseconds. */
+  readonly commandMs: Milliseconds
+  /** Replicas of Redis that shall confirm an invalidation, and the connection to ask on; undefined: none. */
+  readonly confirmation?: { client: RedisClient; replicas: number; waitMs: Milliseconds } | undefined
   /** How often a process says that it lives, in milliseconds. @default 1000 */
   readonly attendEveryMs?: Milliseconds
   /** Nobody having attended for this long, a booting process distrusts every entry. @default 20000 */
@@ -53,70 +65,86 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const serverTime = new ServerTime()
   const readyListeners = new Set<() => void>()
   const waitForConnectionUntil = localNow() + options.connectMs
+  const end = String(options.maxRecordBytes)
   let booted = false
   /** Numbers what this process publishes, so that others notice what they missed. */
-  let sequence = 0
+  const lanes = new Lanes(options.publisher)
+  const next = (key: string) => lanes.next(client.laneOf(key), key)
   let attendance: Promise<void> | undefined
+  let attended = false
+  const acknowledged = new Acknowledged()
+  const tagWriter = new TagWriter(options, {
+    history,
+    serverTime,
+    acknowledged,
+    origin: { last: () => lanes.last(client.laneOf(names.tags)), next: () => next(names.tags) },
+  })
+  const { confirmation } = options
+  const confirm =
+    confirmation && createConfirmation({ ...confirmation, key: names.tags, ttlMs: options.stateTtlMs })
+
+  const latestPossible = (): Clock => serverTime.now() + CLOCK_HORIZON_MICROS
 
   /** Every reply that tells the clock goes through here. */
   function observed(clock: Clock): void {
-    history.observe(localNow(), clock)
+    if (clock <= latestPossible()) history.observe(localNow(), clock)
   }
 
-  async function run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<RedisReply> {
-    return runScript(client, script, keys, args)
+  async function run(
+    script: Script,
+    keys: string[],
+    args: (string | Buffer)[],
+    patience?: Patience,
+  ): Promise<RedisReply> {
+    return runScript(client, script, keys, args, timeoutOf(patience))
   }
 
-  async function attend(seen: Clock, distrustAfterMs?: Milliseconds): Promise<void> {
-    const sentAt = localNow()
-    const graceMs = distrustAfterMs ?? options.attendGraceMs ?? 20_000
-    const boot = booted && distrustAfterMs === undefined ? '' : 'boot'
-    const reply = await run(
-      attendScript,
-      [names.tags],
-      [
-        String(seen),
-        randomUUID(),
-        String(options.stateTtlMs),
-        boot,
-        String(graceMs * 1000),
-        names.bus,
-        heartbeatPayload(options.publisher, sequence, sentAt),
-      ],
-    )
-    const [clock, , , time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
-    if (clock === undefined || time === undefined) {
-      throw new DistributedCacheError(
-        'SCRIPT',
-        'The script attend answered something else than its contract.',
-      )
-    }
-    serverTime.sample(sentAt, localNow(), time)
+  function timeoutOf(patience: Patience | undefined): Milliseconds | undefined {
+    return patience && Math.min(options.commandMs, patience.leftMs)
+  }
+
+  async function attend(seen: Clock): Promise<boolean> {
+    const { foundOld } = await tagWriter.attend(seen, booted ? undefined : (options.attendGraceMs ?? 20_000))
     booted = true
-    observed(clock)
+    return foundOld
+  }
+
+  /** What this process knows to be acknowledged holds before anything is read. */
+  async function begin(): Promise<void> {
+    await Promise.all([attend(history.latest), tagWriter.restore()])
   }
 
   /** The first thing a connection does; whoever comes earlier waits for it. */
   function attendOnce(): Promise<void> {
     if (attendance === undefined) loadScripts(client, SCRIPTS).catch(() => {})
-    attendance ??= attend(history.latest).catch((error: unknown) => {
-      attendance = undefined
-      throw error
-    })
-    return attendance
+    if (attendance !== undefined) return attendance
+    const mine = begin().then(
+      () => {
+        attended ||= attendance === mine
+      },
+      (error: unknown) => {
+        if (attendance === mine) attendance = undefined
+        throw error
+      },
+    )
+    attendance = mine
+    return mine
   }
 
-  async function connected(): Promise<void> {
+  async function connected(patience?: Patience): Promise<void> {
+    if (attended) return
     if (!client.ready) {
-      // Only while the process starts: later a missing connection fails fast.
-      const remainingMs = waitForConnectionUntil - localNow()
+      // Only while the process starts: later a missing connection fails fast, before anything is composed in vain.
+      const remainingMs = Math.min(waitForConnectionUntil - localNow(), patience?.leftMs ?? Infinity)
       if (remainingMs > 0) await client.waitUntilReady(remainingMs)
+      else await client.send([])
     }
-    await attendOnce()
+    await within(attendOnce(), patience?.leftMs)
   }
 
   const unregister = client.onEvent((event) => {
     attendance = undefined
+    attended = false
     if (event.type !== 'ready') return
     attendOnce().then(
       () => readyListeners.forEach((listener) => listener()),
@@ -124,73 +152,89 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     )
   })
   function heartbeat(): void {
-    if (client.ready) attend(history.latest).catch((error: unknown) => onError('The heartbeat', error))
+    if (!client.ready) return
+    attend(history.latest)
+      .then((foundOld) => (foundOld ? tagWriter.collect() : undefined))
+      .catch((error: unknown) => onError('The heartbeat', error))
+    for (const { key, origin } of lanes.others(client.laneOf(names.tags), client.laneOf))
+      client.send([{ key, args: ['PUBLISH', names.bus, `lane ${lanePayload(origin)}`] }]).catch(() => {})
   }
 
   const heartbeats = setInterval(heartbeat, options.attendEveryMs ?? 1_000)
   heartbeats.unref()
 
   /** Sends commands that end with a read of the tag state, and makes the state whole when it is not. */
-  async function readView(tags: readonly string[], before: RedisCommand[]): Promise<[RedisReply[], TagView]> {
+  async function readView(
+    tags: readonly string[],
+    before: RedisCommand[],
+    patience: Patience | undefined,
+  ): Promise<[RedisReply[], TagView]> {
     for (let attempt = 0; ; attempt++) {
       const sentAt = localNow()
       const commands = [...before, readTagsCommand(names.tags, tags)]
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
-      const replies = await client.send(commands)
-      const view = parseTagView(replies[before.length], tags)
+      const replies = await client.send(commands, timeoutOf(patience))
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
+      const view = parseTagView(replies[before.length], tags, latestPossible())
       if (view !== undefined && view.clock >= history.latest) {
         observed(view.clock)
-        return [replies, view]
+        // What cannot be mended is judged as it is: nothing with such a tag is served.
+        if (view.damaged.length === 0 || attempt === 2) return [replies, view]
+        options.onDamage(view.damaged.length)
+        const mend = view.damaged.map((tag) => ({ tag, windowMicros: undefined }))
+        await within(tagWriter.invalidate(mend), patience?.leftMs)
+        continue
       }
       // The state is gone, or behind what we know: raise the floor before anything is served.
       if (attempt === 2) throw new DistributedCacheError('CLIENT', 'The tag state does not hold still.')
-      await attend(history.latest)
+      await within(attend(history.latest), patience?.leftMs)
     }
   }
 
   return {
-    async read(key, tags, stamp): Promise<StoredBytes> {
-      await connected()
+    async read(key, tags, stamp, patience): Promise<StoredBytes> {
+      await connected(patience)
       // The entry first: tag state that was read later judges it safely.
-      const get: RedisCommand = { key, args: ['GET', key] }
+      const get: RedisCommand = { key, args: ['GETRANGE', key, '0', end] }
       const conditional: RedisCommand = {
         key,
-        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? ''],
+        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? '', end],
       }
-      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional])
+      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional], patience)
       if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
-        const reply = await run(readEntryScript, [key], [stamp ?? ''])
-        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: (await readView(tags, []))[1] }
+        const reply = await run(readEntryScript, [key], [stamp ?? '', end], patience)
+        const [, after] = await readView(tags, [], patience)
+        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: after }
       }
       return { bytes: replies[0] === 1 ? 'unchanged' : entryBytes(replies[0]), view }
     },
 
-    async readTags(tags) {
-      await connected()
-      const [, view] = await readView(tags, [])
+    async readTags(tags, patience) {
+      await connected(patience)
+      const [, view] = await readView(tags, [], patience)
       return view
     },
 
-    async write(key, record, ttlMs, token = ''): Promise<WriteOutcome> {
+    async write(key, record, ttlMs, { token = '', damaged = '' } = {}): Promise<WriteOutcome> {
       await connected()
-      const payload = keyPayload(options.publisher, ++sequence, key)
-      const args = [record, String(ttlMs), token, names.bus, payload]
+      const payload = keyPayload(next(key), key)
+      const args = [record, String(ttlMs), token, names.bus, payload, damaged]
       const reply = await run(writeEntryScript, [key, leaseName(key)], args)
       return reply === 1 ? 'stored' : 'superseded'
     },
 
     async add(key, record, ttlMs): Promise<WriteOutcome> {
       await connected()
-      const payload = keyPayload(options.publisher, ++sequence, key)
+      const payload = keyPayload(next(key), key)
       const reply = await run(addEntryScript, [key], [record, String(ttlMs), names.bus, payload])
       return reply === 1 ? 'stored' : 'superseded'
     },
 
-    async claimLease(key, token, ttlMs, stamp): Promise<LeaseState> {
-      const reply = await run(claimLeaseScript, [leaseName(key), key], [token, String(ttlMs), stamp])
+    async claimLease(key, token, ttlMs, stamp, patience): Promise<LeaseState> {
+      const args = [token, String(ttlMs), stamp]
+      const reply = await run(claimLeaseScript, [leaseName(key), key], args, patience)
       const [holder, livesMs] = Array.isArray(reply) ? (reply as RedisReply[]) : []
       return { holder: text(holder), livesMs: typeof livesMs === 'number' ? livesMs : 0 }
     },
@@ -204,42 +248,30 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async releaseLease(key, token, markMs) {
-      const payload = keyPayload(options.publisher, ++sequence, key)
+      const payload = keyPayload(next(key), key)
       await run(releaseLeaseScript, [leaseName(key)], [token, String(markMs), names.bus, payload])
     },
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
       await connected()
-      const sentAt = localNow()
-      const payload = invalidatePayload(options.publisher, ++sequence, changes)
-      const args = [String(history.latest), randomUUID(), String(options.stateTtlMs), names.bus, payload]
-      for (const { tag, windowMicros } of changes) {
-        args.push(tagField(tag), windowMicros === undefined ? '' : String(Math.round(windowMicros)))
-      }
-      const reply = await run(invalidateScript, [names.tags], args)
-      const [clock, time] = Array.isArray(reply) ? reply.map((part) => parseMicros(text(part))) : []
-      if (clock === undefined || time === undefined) {
-        throw new DistributedCacheError(
-          'SCRIPT',
-          'The script invalidate answered something else than its contract.',
-        )
-      }
-      serverTime.sample(sentAt, localNow(), time)
-      observed(clock)
+      await tagWriter.invalidate(changes)
     },
 
     async invalidateEverything() {
       await connected()
       // Distrusts the entries however recently somebody attended.
-      await attend(history.latest, -1)
+      acknowledged.rememberFloor((await tagWriter.attend(history.latest, -1)).floor)
     },
 
-    async catchUp(seen, tags) {
-      await connected()
-      const [, view] = await readView(tags, [])
+    confirm: async () => (confirm === undefined ? 0 : confirm()),
+    remember: ({ clock, now, changes }) => acknowledged.remember(clock, now, changes),
+
+    async catchUp(seen, tags, patience) {
+      await connected(patience)
+      const [, view] = await readView(tags, [], patience)
       if (view.clock >= seen) return view
-      await attend(seen)
-      return (await readView(tags, []))[1]
+      await within(attend(seen), patience?.leftMs)
+      return (await readView(tags, [], patience))[1]
     },
 
     fenceAt: (time: LocalMillis) => history.at(time),
@@ -258,14 +290,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     async close() {
       clearInterval(heartbeats)
       unregister()
-      await client.close()
+      await Promise.all([client.close(), confirmation?.client.close()])
     },
   }
-}
-
-/** Another type under an entry's key is damage like any other: bytes that no decoder takes. */
-function entryBytes(reply: RedisReply | undefined): Buffer | null {
-  if (reply instanceof Error && reply.message.startsWith('WRONGTYPE')) return Buffer.alloc(0)
-  const bytes = expectReply<RedisReply>(reply, 'Reading an entry')
-  return Buffer.isBuffer(bytes) ? bytes : null
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { DistributedCacheError } from '../../src/errors'
+import type { Milliseconds } from '../../src/units'
 import type { CommandArgument, RedisClient, RedisReply } from '../clients/client'
 
 /** A Lua script with everything needed to call it. */
@@ -33,11 +34,12 @@ export async function runScript(
   script: Script,
   keys: readonly string[],
   args: readonly CommandArgument[],
+  timeoutMs?: Milliseconds,
 ): Promise<RedisReply> {
   const rest = [String(script.keyCount), ...keys, ...args]
-  let [reply] = await client.send([{ key: keys[0], args: ['EVALSHA', script.sha1, ...rest] }])
+  let [reply] = await client.send([{ key: keys[0], args: ['EVALSHA', script.sha1, ...rest] }], timeoutMs)
   if (reply instanceof Error && reply.message.startsWith('NOSCRIPT')) {
-    ;[reply] = await client.send([{ key: keys[0], args: ['EVAL', script.lua, ...rest] }])
+    ;[reply] = await client.send([{ key: keys[0], args: ['EVAL', script.lua, ...rest] }], timeoutMs)
   }
   if (reply instanceof Error) {
     throw new DistributedCacheError('SCRIPT', `The script ${script.name} failed: ${reply.message}`, {

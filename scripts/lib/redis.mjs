@@ -52,14 +52,21 @@ export async function ensureRedisServer({ log = console.log } = {}) {
   )
 }
 
-/** Starts a private server on 127.0.0.1 that writes nothing to the disk. */
-export async function startRedis({ args = [], port } = {}) {
+/**
+ * Starts a private server on 127.0.0.1 that writes nothing to the disk unless it is told to.
+ *
+ * @param {{ args?: string[], port?: number, directory?: string }} [options] `directory`: where it works and finds
+ *   what it saved; default: a directory of its own, gone after `stop`
+ */
+export async function startRedis({ args = [], port, directory: given } = {}) {
   const command = await ensureRedisServer()
   for (let attempt = 1; ; attempt++) {
-    const directory = await mkdtemp(join(tmpdir(), 'ndc-redis-'))
+    const directory = given ?? (await mkdtemp(join(tmpdir(), 'ndc-redis-')))
     const chosenPort = port ?? (await freePort())
-    const remove = () => rm(directory, { recursive: true, force: true })
-    process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+    const remove = async () => {
+      if (given === undefined) await rm(directory, { recursive: true, force: true })
+    }
+    if (given === undefined) process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
     try {
       const server = await startProcess({
         name: 'redis-server',

@@ -81,9 +81,11 @@ export const SABOTAGES = {
   },
 }
 
-export async function sabotage(name, standalone) {
+export const sabotage = (name, standalone) => applyEdits(SABOTAGES[name].edits, standalone)
+
+export async function applyEdits(edits, standalone) {
   const files = await listFiles(standalone)
-  for (const { file, find, replace } of SABOTAGES[name].edits) {
+  for (const { file, find, replace } of edits) {
     const paths = files.filter((path) => path.endsWith(`next-distributed-cache/dist/${file}`))
     if (paths.length === 0) throw new Error(`No ${file} to sabotage below ${standalone}`)
     for (const path of paths) {

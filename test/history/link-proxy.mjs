@@ -7,8 +7,10 @@ const HOST = '127.0.0.1'
 
 /** @typedef {'command' | 'subscriber' | 'both'} Role */
 
-export async function startLinkProxy(targetPort) {
+/** @param {number} targetPort @param {{ port?: number }} [options] `port`: one to come back to after `refuse` */
+export async function startLinkProxy(targetPort, { port = 0 } = {}) {
   const links = new Set()
+  let target = targetPort
   const delays = { command: 0, subscriber: 0 }
   const stalled = { command: false, subscriber: false }
   /** Kinds of messages to be taken out, one each; `any`: whatever comes next. */
@@ -21,7 +23,7 @@ export async function startLinkProxy(targetPort) {
   let onDropped = () => {}
 
   const server = createServer({ noDelay: true }, (client) => {
-    const upstream = connect({ port: targetPort, host: HOST, noDelay: true })
+    const upstream = connect({ port: target, host: HOST, noDelay: true })
     const link = {
       client,
       upstream,
@@ -59,8 +61,9 @@ export async function startLinkProxy(targetPort) {
     }
     applyStall(link)
   })
-  server.listen(0, HOST)
+  server.listen(port, HOST)
   await once(server, 'listening')
+  const { port: ownPort } = server.address()
 
   function forward(link, direction, socket, bytes) {
     if (link.dead) return
@@ -109,7 +112,23 @@ export async function startLinkProxy(targetPort) {
   const linksOf = (role) => [...links].filter((link) => rolesOf(role).includes(link.role))
 
   return {
-    url: `redis://${HOST}:${server.address().port}`,
+    port: ownPort,
+    url: `redis://${HOST}:${ownPort}`,
+    /** Connections that are open now, and not silent for ever. */
+    get open() {
+      return [...links].filter((link) => !link.dead).length
+    },
+    /** New connections lead to another port. */
+    retarget(otherPort) {
+      target = otherPort
+    },
+    /** Nobody listens any more: connections that are open stay open, new ones are refused. */
+    async refuse(on) {
+      if (on === !server.listening) return
+      // It would call back when what is open is closed, too; that nobody listens is true at once.
+      if (on) server.close()
+      else await listenAgain(server, ownPort)
+    },
     /** Hands everything over this much later; 0 ends it. */
     delay(role, ms) {
       for (const one of rolesOf(role)) delays[one] = ms
@@ -156,8 +175,22 @@ export async function startLinkProxy(targetPort) {
     },
     async close() {
       for (const { client } of links) client.destroy()
+      if (!server.listening) return
       server.close()
       await once(server, 'close')
     },
+  }
+}
+
+/** Whoever looks for a free port may hold ours for a moment. */
+async function listenAgain(server, port) {
+  for (let attempt = 1; ; attempt++) {
+    server.listen(port, HOST)
+    try {
+      return await once(server, 'listening')
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE' || attempt === 50) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
   }
 }

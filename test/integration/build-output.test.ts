@@ -260,10 +260,10 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the build output below Redis, o
     await get(a)
     await written
     const cold = await redis.commandStats()
-    expect([cold['hmget'], cold['get'], cold['set']]).toEqual([2, 1, 1])
+    expect([cold['hmget'], cold['getrange'], cold['set']]).toEqual([2, 1, 1])
     await redis.resetCommandStats()
     await get(a)
     const warm = await redis.commandStats()
-    expect([warm['hmget'], warm['get'], warm['set']]).toEqual([1, 1, undefined])
+    expect([warm['hmget'], warm['getrange'], warm['set']]).toEqual([1, 1, undefined])
   })
 })

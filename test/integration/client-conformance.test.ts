@@ -33,7 +33,7 @@ const noteUnhandled = (error: unknown): void => void unhandled.push(error)
 
 beforeAll(async () => {
   process.on('unhandledRejection', noteUnhandled)
-  server = await startRedis()
+  server = await startRedis({ acl: false })
   compiled = compileClients()
 })
 afterAll(async () => {
@@ -81,7 +81,7 @@ describe.each([
     return client
   }
   async function start(options?: StartRedisOptions): Promise<RedisServer> {
-    const started = await startRedis(options)
+    const started = await startRedis({ acl: false, ...options })
     cleanups.push(() => started.stop())
     return started
   }

@@ -2,15 +2,18 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo, type NetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { aclRules, ACL_USER, asUser, deniedTo } from './acl'
 
 export interface StartRedisOptions {
   /** More arguments for redis-server, e.g. `['--requirepass', 'secret']`. */
   args?: readonly string[]
   /** A fixed port, to start again where a server was stopped. Default: a free one. */
   port?: number
+  /** False: clients under test may do more than the runtime does, also with `NDC_ACL=1`. */
+  acl?: boolean
 }
 
 /** One argument of an admin command. */
@@ -26,7 +29,7 @@ export interface RedisServer {
   readonly socketPath: string
   /** The private working directory; gone after `stop`. */
   readonly directory: string
-  /** Sends one command over its own connection, so that nothing here disturbs the client under test. */
+  /** Sends one command over its own connection, with the `--requirepass` of the server, so that nothing here disturbs the client under test. */
   command(...args: [string, ...Argument[]]): Promise<Reply>
   /** Calls per command since the start or the last `resetCommandStats`; subcommands as `client|setname`. */
   commandStats(): Promise<Record<string, number>>
@@ -39,10 +42,28 @@ export interface RedisServer {
 }
 
 const HOST = '127.0.0.1'
+/** URLs by port, for proxies that stand in front of a server. */
+const urls = new Map<number, string>()
+
 const READY = 'Ready to accept connections'
 
-/** Starts a private redis-server: no persistence, own directory, own port. */
-export async function startRedis({ args = [], port }: StartRedisOptions = {}): Promise<RedisServer> {
+/** Whether the suite runs against clusters; then what needs one particular connection is skipped, and says so. */
+export const ON_CLUSTER = process.env['NDC_TOPOLOGY'] === 'cluster'
+
+/** Starts a private redis-server, or the cluster that stands in for it. */
+export async function startRedis(options: StartRedisOptions = {}): Promise<RedisServer> {
+  if (!ON_CLUSTER || Object.keys(options).length > 0)
+    return startServer({ acl: process.env['NDC_ACL'] === '1', ...options })
+  const { startClusterAsServer } = await import('./cluster-as-server.js')
+  return startClusterAsServer()
+}
+
+/** A private redis-server: no persistence, own directory, own port. */
+export async function startServer({
+  args = [],
+  port,
+  acl = false,
+}: StartRedisOptions = {}): Promise<RedisServer> {
   const executable = findExecutable()
   for (let attempt = 1; ; attempt++) {
     const directory = await mkdtemp(join(tmpdir(), 'ndc-redis-'))
@@ -57,7 +78,11 @@ export async function startRedis({ args = [], port }: StartRedisOptions = {}): P
       { stdio: ['ignore', 'pipe', 'pipe'] },
     )
     const output = await untilReady(child)
-    if (output === undefined) return handleOf(child, chosenPort, directory, socketPath)
+    const password = args.includes('--requirepass') ? args[args.indexOf('--requirepass') + 1] : undefined
+    if (output === undefined) {
+      const server = handleOf(child, chosenPort, directory, socketPath, password)
+      return acl ? underAcl(server) : server
+    }
     await rm(directory, { recursive: true, force: true })
     // Somebody took the port between our look and the start.
     if (/Address already in use/i.test(output) && attempt < 10 && port === undefined) continue
@@ -65,12 +90,40 @@ export async function startRedis({ args = [], port }: StartRedisOptions = {}): P
   }
 }
 
-function handleOf(child: ChildProcess, port: number, directory: string, socketPath: string): RedisServer {
+/** The same server, for the least-privileged user of docs/security.md; what that user is denied fails the test file. */
+async function underAcl(server: RedisServer): Promise<RedisServer> {
+  await server.command('ACL', 'SETUSER', ACL_USER, ...aclRules('ndc:*', 'ndc:*:bus'))
+  const url = asUser(server.url)
+  urls.set(server.port, url)
+  return {
+    ...server,
+    url,
+    async stop() {
+      const denied = await deniedTo(server.command).catch((): string[] => [])
+      urls.delete(server.port)
+      await server.stop()
+      if (denied.length > 0) throw new Error(`The ACL user was denied: ${denied.join(', ')}`)
+    },
+  }
+}
+
+/** The URL of whatever listens on a port of this machine, with the user that its tests run under. */
+export function urlOf(targetPort: number, port = targetPort): string {
+  return (urls.get(targetPort) ?? `redis://${HOST}:${targetPort}`).replace(/\d+$/, String(port))
+}
+
+function handleOf(
+  child: ChildProcess,
+  port: number,
+  directory: string,
+  socketPath: string,
+  password: string | undefined,
+): RedisServer {
   const pid = child.pid as number
   // Last resort when a test run dies; `stop` is the rule.
   const killAtExit = (): void => void child.kill('SIGKILL')
   process.once('exit', killAtExit)
-  const command: RedisServer['command'] = (...args) => rawCommand(socketPath, args)
+  const command: RedisServer['command'] = (...args) => rawCommand({ path: socketPath }, args, password)
   return {
     url: `redis://${HOST}:${port}`,
     port,
@@ -103,12 +156,12 @@ function handleOf(child: ChildProcess, port: number, directory: string, socketPa
 }
 
 /** Resolves with undefined when it accepts connections, with its output when it exited instead. */
-function untilReady(child: ChildProcess): Promise<string | undefined> {
+export function untilReady(child: ChildProcess, sign = READY): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     let output = ''
     const read = (chunk: Buffer): void => {
       output += chunk.toString()
-      if (!output.includes(READY)) return
+      if (!output.includes(sign)) return
       // Keep the pipes flowing, or the server blocks once they are full.
       child.stdout?.off('data', read).resume()
       child.stderr?.off('data', read).resume()
@@ -123,7 +176,7 @@ function untilReady(child: ChildProcess): Promise<string | undefined> {
   })
 }
 
-function findExecutable(): string {
+export function findExecutable(): string {
   for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
     const candidate = join(directory, 'redis-server')
     if (directory !== '' && existsSync(candidate)) return candidate
@@ -134,7 +187,7 @@ function findExecutable(): string {
   )
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer()
   probe.listen(0, HOST)
   await once(probe, 'listening')
@@ -145,26 +198,39 @@ async function freePort(): Promise<number> {
 }
 
 /** One command over a fresh connection. Own RESP code: the tests of the drivers should not lean on a driver. */
-function rawCommand(socketPath: string, args: readonly Argument[]): Promise<Reply> {
+export function rawCommand(
+  address: NetConnectOpts,
+  args: readonly Argument[],
+  password?: string,
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const socket = connect(socketPath)
+    const socket = connect(address)
     let received = Buffer.alloc(0)
+    let greeted = password === undefined
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk])
       const parsed = parseReply(received, 0)
       if (parsed === undefined) return
+      if (!greeted) {
+        greeted = true
+        received = received.subarray(parsed.next)
+        if (!(parsed.value instanceof Error)) return write(args)
+      }
       socket.destroy()
       if (parsed.value instanceof Error) reject(parsed.value)
       else resolve(parsed.value)
     })
     socket.on('error', reject)
     socket.on('close', () => reject(new Error(`redis-server closed the connection on ${String(args[0])}`)))
-    const parts: Buffer[] = [Buffer.from(`*${args.length}\r\n`)]
-    for (const arg of args) {
-      const bytes = Buffer.isBuffer(arg) ? arg : Buffer.from(String(arg))
-      parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'))
+    const write = (words: readonly Argument[]): void => {
+      const parts: Buffer[] = [Buffer.from(`*${words.length}\r\n`)]
+      for (const word of words) {
+        const bytes = Buffer.isBuffer(word) ? word : Buffer.from(String(word))
+        parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'))
+      }
+      socket.write(Buffer.concat(parts))
     }
-    socket.write(Buffer.concat(parts))
+    write(password === undefined ? args : ['AUTH', password])
   })
 }
 

@@ -4,10 +4,13 @@ import type { CreateClient } from '../../runtime/clients/client'
 import { createClient as createIoredis } from '../../runtime/clients/ioredis'
 import { createClient as createNodeRedis } from '../../runtime/clients/node-redis'
 import { createRuntime, type RuntimeTuning } from '../../runtime/create-runtime'
+import { ON_CLUSTER } from './redis-server'
 import type { UseCacheEntry } from '../../runtime/handlers/next-types'
 import { streamOf } from '../../runtime/handlers/use-cache-codec'
 import { CHANNEL_PREFIX, type TelemetryEvent, type TelemetryEvents } from '../../runtime/telemetry'
+import type { Keyring } from '../../src/encryption'
 import type { Driver, ResolvedOptions } from '../../src/options'
+import type { Topology } from '../../src/redis-topology'
 import { localNow } from '../../src/server-time'
 
 export const DRIVERS: Record<Driver, CreateClient> = { ioredis: createIoredis, redis: createNodeRedis }
@@ -22,7 +25,9 @@ export const TEST_OPTIONS: ResolvedOptions = {
   // Most tests read without generating, for which others would wait; single-flight.test.ts turns it on.
   singleFlight: false,
   l1: { maxBytes: 64 * 1024 * 1024, maxEntryBytes: 4 * 1024 * 1024 },
-  timeouts: { connectMs: 2000, commandMs: 2000, requestBudgetMs: 4000 },
+  // A cluster is several servers on the same machine, each to be dialled.
+  timeouts: { connectMs: ON_CLUSTER ? 15_000 : 2000, commandMs: 2000, requestBudgetMs: 4000 },
+  invalidations: { onFailure: 'journal', replicas: 0 },
   compression: { codec: 'none', thresholdBytes: 4096 },
   maxEntryBytes: 16 * 1024 * 1024,
   maxTtlSeconds: 30 * 24 * 3600,
@@ -30,12 +35,20 @@ export const TEST_OPTIONS: ResolvedOptions = {
 
 export interface ReplicaOptions {
   url: string
+  /** Default: that of the suite. */
+  topology?: Topology
   driver: Driver
   namespace?: string
   options?: Partial<ResolvedOptions>
   tuning?: RuntimeTuning
+  encryption?: Keyring | undefined
   /** When the build began [ms]; its output is where the handlers are told. */
   buildStartedAt?: number
+}
+
+/** With `NDC_TOPOLOGY=cluster` the servers of redis-server.ts are clusters, whose URLs are lists. */
+function topologyOf(url: string): Topology {
+  return url.includes(',') ? 'cluster' : 'single'
 }
 
 export type Replica = Runtime & InvalidationForwarder
@@ -43,18 +56,22 @@ export type Replica = Runtime & InvalidationForwarder
 /** One replica's runtime with connections of its own: what the router builds in a server process. */
 export function startReplica({
   url,
+  topology = topologyOf(url),
   driver,
   namespace = 'build-1',
   options = {},
   tuning,
+  encryption,
   buildStartedAt,
 }: ReplicaOptions): Replica {
   const config: RuntimeConfig = {
     options: { ...TEST_OPTIONS, driver, ...options },
     backend: 'redis',
     url,
+    topology,
     namespace,
     debug: false,
+    encryption,
     buildStartedAt,
     createClient: DRIVERS[driver],
   }

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { urlOf } from './redis-server'
 
 export interface TcpProxy {
   readonly port: number
@@ -21,6 +22,8 @@ export interface TcpProxy {
   resume(): void
   /** Resets every open connection; new ones are served. */
   cut(): void
+  /** Serves new connections from another server, as after a failover. */
+  retarget(port: number): void
   /** Hands each response over this much later, in milliseconds; 0 ends it. */
   delay(ms: number): void
   /** Resolves at the next new connection. */
@@ -40,9 +43,10 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   let roundTrips = 0
   let paused = false
   let delayMs = 0
+  let upstreamPort = targetPort
 
   const server = createServer({ noDelay: true }, (client) => {
-    const upstream = connect({ port: targetPort, host: HOST, noDelay: true })
+    const upstream = connect({ port: upstreamPort, host: HOST, noDelay: true })
     const pair = { client, upstream }
     pairs.add(pair)
     connections++
@@ -92,7 +96,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   }
   return {
     port,
-    url: `redis://${HOST}:${port}`,
+    url: urlOf(targetPort, port),
     get connections() {
       return connections
     },
@@ -115,6 +119,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       forEachSocket((socket) => socket.resume())
     },
     cut,
+    retarget(to) {
+      upstreamPort = to
+    },
     delay(ms) {
       delayMs = ms
     },

@@ -143,6 +143,17 @@ describe('dialling again', () => {
     await ready()
   })
 
+  it('dials a server that refuses about forty times a minute, one socket at a time', async () => {
+    for (let ms = 0; ms < 60_000; ms += 25) {
+      const [last, ...before] = links.toReversed()
+      expect(before.every(({ destroyed }) => destroyed)).toBe(true)
+      if (last?.destroyed === false) last.events.onEnd('connect ECONNREFUSED')
+      await vi.advanceTimersByTimeAsync(25)
+    }
+    expect(links.length).toBeGreaterThan(25)
+    expect(links.length).toBeLessThan(70)
+  })
+
   it('gives up a dial that leads nowhere', async () => {
     await vi.advanceTimersByTimeAsync(1_001)
     expect(events).toEqual([{ type: 'end', reason: expect.stringContaining('within 1000 ms') }])

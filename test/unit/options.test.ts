@@ -52,6 +52,16 @@ describe('validateOptions', () => {
     ],
     [{ compression: { codec: 'lz4' } }, 'Option "compression.codec" is "lz4".'],
     [{ compression: { codec: 'gzip', thresholdBytes: -1 } }, 'Option "compression.thresholdBytes" is -1.'],
+    [{ invalidation: {} }, 'Unknown option "invalidation". Did you mean "invalidations"?'],
+    [{ invalidations: { onFail: 'x' } }, 'Unknown option "invalidations.onFail".'],
+    [
+      { invalidations: { onFailure: 'rejct' } },
+      "Option \"invalidations.onFailure\" is \"rejct\". Did you mean 'reject'? Use 'journal' or 'reject'.",
+    ],
+    [
+      { invalidations: { replicas: -1 } },
+      'Option "invalidations.replicas" is -1. Use a whole number of replicas',
+    ],
     [{ maxEntryBytes: 2 ** 30 }, 'Option "maxEntryBytes" is 1073741824. Use a whole number of bytes'],
     [{ maxTtlSeconds: 0 }, 'Option "maxTtlSeconds" is 0. Use a whole number of seconds from 1 to'],
     [{ fallback: 'x' }, 'Option "fallback" is "x". Use an object.'],
@@ -85,6 +95,7 @@ describe('validateOptions', () => {
       singleFlight: { leaseMs: 3000, waitMs: 5000 },
       l1: { maxBytes: 1000, maxEntryBytes: 100 },
       timeouts: { connectMs: 1, commandMs: 2, requestBudgetMs: 3 },
+      invalidations: { onFailure: 'reject', replicas: 2 },
       compression: { codec: 'brotli', thresholdBytes: 10 },
       maxEntryBytes: 5,
       maxTtlSeconds: 6,
@@ -106,6 +117,7 @@ describe('resolveOptions', () => {
       singleFlight: { leaseMs: 1500, waitMs: 5_000 },
       l1: { maxBytes: 64 * 1024 * 1024, maxEntryBytes: 4 * 1024 * 1024 },
       timeouts: { connectMs: 2000, commandMs: 500, requestBudgetMs: 1000 },
+      invalidations: { onFailure: 'journal', replicas: 0 },
       compression: { codec: 'none', thresholdBytes: 4096 },
       maxEntryBytes: 16 * 1024 * 1024,
       maxTtlSeconds: 2_592_000,
@@ -119,6 +131,7 @@ describe('resolveOptions', () => {
         singleFlight: { waitMs: 1 },
         l1: { maxBytes: 1000 },
         timeouts: { commandMs: 9 },
+        invalidations: { replicas: 1 },
         compression: { codec: 'gzip' },
       },
       project,
@@ -127,6 +140,7 @@ describe('resolveOptions', () => {
     expect(resolved.singleFlight).toEqual({ leaseMs: 1500, waitMs: 1 })
     expect(resolved.l1).toEqual({ maxBytes: 1000, maxEntryBytes: 1000 })
     expect(resolved.timeouts).toEqual({ connectMs: 2000, commandMs: 9, requestBudgetMs: 1000 })
+    expect(resolved.invalidations).toEqual({ onFailure: 'journal', replicas: 1 })
     expect(resolved.compression).toEqual({ codec: 'gzip', thresholdBytes: 4096 })
     expect(resolveOptions({ singleFlight: false, compression: 'zstd' }, project)).toMatchObject({
       singleFlight: false,

@@ -1,12 +1,22 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { crc32, crc32Portable } from '../../src/crc32'
-import { bytesOf, decodeEntry, encodeEntry, type NewEntry } from '../../src/entry'
+import { parseKeyring } from '../../src/encryption'
+import { bytesOf, decodeEntry, encodeEntry, type EntryFormat, type NewEntry } from '../../src/entry'
 import type { Codec } from '../../src/options'
-import { decodeRecord, HEAD_BYTES } from '../../src/record'
+import { decodeRecord, FORMAT_VERSION, HEAD_BYTES } from '../../src/record'
 import { isCodecAvailable } from '../../src/compression'
 
 const MAX_BYTES = 1024 * 1024
+const KEY = 'ndc:test:build-1:u:{key}'
+const RING = parseKeyring(`k:${Buffer.alloc(32, 7).toString('base64')}`)
+const format = (codec: Codec = 'none', more: Partial<EntryFormat> = {}): EntryFormat => ({
+  compression: { codec, thresholdBytes: 100 },
+  maxEntryBytes: MAX_BYTES,
+  ...more,
+})
+const encode = async (entry: NewEntry, as: EntryFormat) => (await encodeEntry(KEY, entry, as)) as Buffer
+const decode = (bytes: Buffer, as = format()) => decodeEntry(KEY, bytes, as)
 const codecs = (['none', 'gzip', 'brotli', 'zstd'] as const).filter(isCodecAvailable)
 
 const micros = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
@@ -32,11 +42,20 @@ const newEntry: fc.Arbitrary<NewEntry> = fc
   .map(([one, other]) => ({ ...one, ...other }))
 
 describe('entry records', () => {
-  it.each(codecs)('survive encode and decode bit for bit (%s)', async (codec: Codec) => {
+  it.each(
+    codecs.flatMap(
+      (codec) =>
+        [
+          [codec, 'plain'],
+          [codec, 'sealed'],
+        ] as const,
+    ),
+  )('survive encode and decode bit for bit (%s, %s)', async (codec, how) => {
+    const as = format(codec, { encryption: how === 'sealed' ? RING : undefined })
     await fc.assert(
       fc.asyncProperty(newEntry, async (entry) => {
-        const bytes = await encodeEntry(entry, { codec, thresholdBytes: 100 })
-        const decoded = await decodeEntry(bytes, MAX_BYTES)
+        const bytes = await encode(entry, as)
+        const decoded = await decode(bytes, as)
         if (typeof decoded === 'string') throw new Error(decoded)
         const { chunks, ...facts } = entry
         const { body, stamp, ...decodedFacts } = decoded
@@ -52,12 +71,12 @@ describe('entry records', () => {
   it('refuse every truncation and every flipped bit', async () => {
     await fc.assert(
       fc.asyncProperty(newEntry, fc.nat(), fc.nat(), async (entry, at, bit) => {
-        const bytes = await encodeEntry(entry, { codec: 'none', thresholdBytes: 0 })
-        expect(typeof (await decodeEntry(bytes.subarray(0, at % bytes.length), MAX_BYTES))).toBe('string')
+        const bytes = await encode(entry, format())
+        expect(typeof (await decode(bytes.subarray(0, at % bytes.length)))).toBe('string')
         const flipped = Buffer.from(bytes)
         const index = at % flipped.length
         flipped[index] = (flipped[index] as number) ^ (1 << (bit % 8))
-        expect(typeof (await decodeEntry(flipped, MAX_BYTES))).toBe('string')
+        expect(typeof (await decode(flipped))).toBe('string')
       }),
       { numRuns: 500 },
     )
@@ -67,8 +86,9 @@ describe('entry records', () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), fc.boolean(), async (random, withMagic) => {
         const bytes = Buffer.from(random)
-        if (withMagic && bytes.length > 6) bytes.set([0x4e, 0x44, 0x43, 0x1a, 1, bytes[5]! % 4], 0)
-        expect(typeof (await decodeEntry(bytes, MAX_BYTES))).toBe('string')
+        if (withMagic && bytes.length > 6)
+          bytes.set([0x4e, 0x44, 0x43, 0x1a, FORMAT_VERSION, bytes[5]! % 4], 0)
+        expect(typeof (await decode(bytes))).toBe('string')
       }),
       { numRuns: 2000 },
     )
@@ -86,20 +106,23 @@ describe('entry records', () => {
       detail: {},
       chunks: [Buffer.alloc(200_000)],
     }
-    const bomb = await encodeEntry(entry, { codec: 'gzip', thresholdBytes: 0 })
+    const bomb = await encode(entry, format('gzip'))
     expect(bomb.length).toBeLessThan(2000)
-    expect(await decodeEntry(bomb, 100_000)).toBe('too-large')
+    expect(await decode(bomb, format('none', { maxEntryBytes: 100_000 }))).toBe('too-large')
     // A head that lies about the size does not help: decompression stops at what the head announced.
     const lying = Buffer.from(bomb)
     lying.writeUInt32BE(1000, 40)
-    lying.writeUInt32BE(crc32(lying.subarray(HEAD_BYTES), crc32(lying.subarray(0, 44))), 44)
-    expect(typeof decodeRecord(lying, 100_000)).toBe('object')
-    expect(await decodeEntry(lying, 100_000)).toBe('decompress')
+    lying.writeUInt32BE(
+      crc32(lying.subarray(HEAD_BYTES), crc32(lying.subarray(0, 44), crc32(Buffer.from(KEY)))),
+      44,
+    )
+    expect(typeof decodeRecord(KEY, lying, 100_000)).toBe('object')
+    expect(await decode(lying, format('none', { maxEntryBytes: 100_000 }))).toBe('decompress')
   })
 
   it('name the fault', async () => {
-    expect(await decodeEntry(Buffer.alloc(3), MAX_BYTES)).toBe('short')
-    expect(await decodeEntry(Buffer.alloc(100), MAX_BYTES)).toBe('magic')
+    expect(await decode(Buffer.alloc(3))).toBe('short')
+    expect(await decode(Buffer.alloc(100))).toBe('magic')
   })
 })
 

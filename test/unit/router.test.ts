@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NextConfig } from 'next'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -15,6 +15,7 @@ import {
 } from './plugin-support'
 
 const URL_WITH_SECRET = 'redis://user:hunter22@127.0.0.1:1/0'
+const KEY_WITH_SECRET = Buffer.alloc(32, 'hunter22').toString('base64')
 
 /** A build output with a router in it, as `next build` leaves it. */
 async function built(
@@ -71,6 +72,7 @@ function serve(
   // Whatever happens, Next gets handlers that it can use, and nobody gets to read the password.
   expect([kind, get]).toEqual(['function', 'function'])
   expect(lines.join('\n')).not.toContain('hunter22')
+  expect(lines.join('\n')).not.toContain(KEY_WITH_SECRET.slice(1, 20))
   // The runtime's own lines, about its connection and the like, are not the router's.
   const ofRuntime = /connection|not available in this version/
   return { mode, result, lines: lines.filter((line) => line !== outcome && !ofRuntime.test(line)) }
@@ -112,12 +114,6 @@ describe('the decision', () => {
       'stock',
       /off.+; invalidations are forwarded to redis:\/\/user:\*\*\*@127\.0\.0\.1:1\/0$/,
     ],
-    [
-      'off, and something else is wrong',
-      { DISTRIBUTED_CACHE: 'off', REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE_TOPOLOGY: 'cluster' },
-      'stock',
-      /off.+; invalidations are not forwarded: DISTRIBUTED_CACHE_TOPOLOGY=cluster is not supported yet/,
-    ],
     ['next dev', { NODE_ENV: 'development', REDIS_URL: URL_WITH_SECRET }, 'stock', undefined],
     [
       'next dev, on',
@@ -140,10 +136,28 @@ describe('the decision', () => {
       /PRESET is "fast"/,
     ],
     [
-      'a topology that is not built',
-      { REDIS_URL: 'redis://a,redis://b', DISTRIBUTED_CACHE_TOPOLOGY: 'cluster' },
+      'keys',
+      { REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE_ENCRYPTION_KEYS: `a:${KEY_WITH_SECRET}` },
+      'runtime',
+      /on: .+\(BUILD_ID\), entries encrypted$/,
+    ],
+    [
+      'an invalid key',
+      { REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE_ENCRYPTION_KEYS: `a:${KEY_WITH_SECRET.slice(1)}` },
       'stock',
-      /off: DISTRIBUTED_CACHE_TOPOLOGY=cluster is not supported yet\. Serving/,
+      /off: Key 1 in DISTRIBUTED_CACHE_ENCRYPTION_KEYS is not 32 bytes in base64\..+alone/,
+    ],
+    [
+      'a cluster',
+      { REDIS_URL: `${URL_WITH_SECRET},redis://127.0.0.1:2`, DISTRIBUTED_CACHE_TOPOLOGY: 'cluster' },
+      'runtime',
+      /ioredis to redis:\/\/user:\*\*\*@127\.0\.0\.1:1\/0,redis:\/\/127\.0\.0\.1:2 \(cluster\), keys/,
+    ],
+    [
+      'sentinels without a name for the primary',
+      { REDIS_URL: URL_WITH_SECRET, DISTRIBUTED_CACHE_TOPOLOGY: 'sentinel' },
+      'stock',
+      /off: REDIS_URL does not name the primary.+alone/,
     ],
     [
       'next build',
@@ -161,6 +175,22 @@ describe('the decision', () => {
     const outcome = serve(await built(), variables)
     expect(outcome.mode).toBe(mode)
     expect(outcome.lines).toEqual(line === undefined ? [] : [expect.stringMatching(line)])
+  })
+
+  it('is not baked: no secret of the environment of the build is in what the build wrote', async () => {
+    withVariables({
+      REDIS_URL: URL_WITH_SECRET,
+      DISTRIBUTED_CACHE_ENCRYPTION_KEYS: `a:${KEY_WITH_SECRET}`,
+    })
+    const project = await built()
+    const written = readdirSync(project, { recursive: true, encoding: 'utf8', withFileTypes: true })
+      .filter((file) => file.isFile())
+      .map((file) => readFileSync(join(file.parentPath, file.name), 'utf8'))
+    expect(written.some((text) => text.includes('keyPrefix'))).toBe(true)
+    for (const text of written) {
+      expect(text).not.toContain('hunter22')
+      expect(text).not.toContain(KEY_WITH_SECRET.slice(0, 20))
+    }
   })
 
   it('is made once per process, however often the entries are loaded', async () => {

@@ -1,5 +1,9 @@
 import { HEAD_BYTES } from '../../../src/record'
+import type { Milliseconds } from '../../../src/units'
 import { defineScript } from '../script'
+
+/** Neither leases nor marks live longer. */
+const LONGEST_LEASE_MS: Milliseconds = 120_000
 
 /**
  * Claims the right to generate an entry, or tells who has it.
@@ -12,6 +16,8 @@ import { defineScript } from '../script'
  *
  * returns  { token of the holder, or the claimant's own, or '-'; milliseconds that the lease still lives }, or
  *          { 'changed', 0 } when there is another record by now: then the claimant reads again
+ *
+ * What is no lease of ours (another type, no end or a far one) would hold off everybody: it is replaced.
  */
 export const claimLeaseScript = defineScript({
   name: 'claim-lease',
@@ -19,8 +25,9 @@ export const claimLeaseScript = defineScript({
   lua: `
 local head = redis.pcall('GETRANGE', KEYS[2], 0, ${HEAD_BYTES - 1})
 if type(head) == 'string' and head ~= ARGV[3] then return { 'changed', 0 } end
-local holder = redis.call('GET', KEYS[1])
-if holder then return { holder, redis.call('PTTL', KEYS[1]) } end
+local holder = redis.pcall('GETRANGE', KEYS[1], 0, 127)
+local lives = redis.call('PTTL', KEYS[1])
+if type(holder) == 'string' and lives > 0 and lives <= ${LONGEST_LEASE_MS} then return { holder, lives } end
 redis.call('PSETEX', KEYS[1], ARGV[2], ARGV[1])
 return { ARGV[1], tonumber(ARGV[2]) }
 `,

@@ -15,7 +15,7 @@ export const releaseLeaseScript = defineScript({
   name: 'release-lease',
   keyCount: 1,
   lua: `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '0' then
   redis.call('DEL', KEYS[1])
 else

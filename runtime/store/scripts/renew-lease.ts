@@ -13,7 +13,7 @@ export const renewLeaseScript = defineScript({
   name: 'renew-lease',
   keyCount: 1,
   lua: `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `,
 })

@@ -1,4 +1,4 @@
-import { ORDER_BYTES, ORDER_OFFSET } from '../../../src/record'
+import { HEAD_BYTES, ORDER_BYTES, ORDER_OFFSET } from '../../../src/record'
 import { defineScript } from '../script'
 
 /**
@@ -14,22 +14,23 @@ import { defineScript } from '../script'
  * ARGV[3]  token of the writer's lease, '' if it has none
  * ARGV[4]  channel of the bus
  * ARGV[5]  payload of the message
+ * ARGV[6]  head of a record that the writer found damaged: it is replaced, whatever it claims; '' if none
  *
  * returns  1 stored, 0 superseded
  *
  * Bytes are compared one by one: Lua compares strings by the server's locale. Whatever else is stored
- * under the key, another type or another format version included, is overwritten.
+ * under the key, another type, another format version and less than a head included, is overwritten.
  */
 export const writeEntryScript = defineScript({
   name: 'write-entry',
   keyCount: 2,
   lua: `
 local new = ARGV[1]
-local holder = redis.pcall('GET', KEYS[2])
+local holder = redis.pcall('GETRANGE', KEYS[2], 0, 127)
 if holder == '-' or (holder == ARGV[3] and ARGV[3] ~= '') then redis.call('DEL', KEYS[2]) end
 redis.call('PUBLISH', ARGV[4], 'write ' .. ARGV[5])
-local old = redis.pcall('GETRANGE', KEYS[1], 0, ${ORDER_OFFSET + ORDER_BYTES - 1})
-if type(old) == 'string' and #old == ${ORDER_OFFSET + ORDER_BYTES} and string.sub(old, 1, 5) == string.sub(new, 1, 5) then
+local old = redis.pcall('GETRANGE', KEYS[1], 0, ${HEAD_BYTES - 1})
+if type(old) == 'string' and #old == ${HEAD_BYTES} and old ~= ARGV[6] and string.sub(old, 1, 5) == string.sub(new, 1, 5) then
   for i = ${ORDER_OFFSET + 1}, ${ORDER_OFFSET + ORDER_BYTES} do
     local was, is = string.byte(old, i), string.byte(new, i)
     if was > is then return 0 end

@@ -1,0 +1,38 @@
+import type { Seconds } from '../../src/units'
+import type { LoadPrerendered } from './build-tier'
+import type { JudgedRead, ReadOptions } from './entry-reader'
+
+/**
+ * What a reader gets of an old entry that another replica refreshes. Masked: fresh, for a moment. As it is: the true
+ * verdict, so that it refreshes, too. Waits: for the new one, because it would store the old one as a part of its own.
+ */
+export type Follower = 'masked' | 'as-it-is' | 'waits'
+
+export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
+  /** What the build prerendered under this key. */
+  readonly prerendered?: LoadPrerendered | undefined
+  readonly follower?: Follower
+  /** Whether Next itself lets concurrent generations of one key in one process share one. */
+  readonly dedupedByNext?: boolean
+  /** When the reader generates. One that does not must not hold off, or wait for, those who do. */
+  readonly generates?: 'always' | 'whenMissing' | 'whenOld'
+  /** Identifies the request on whose behalf this is read; undefined: not known. */
+  readonly request?: object | undefined
+}
+
+export interface CacheRead extends JudgedRead {
+  /** Serve the entry as fresh, with this much life left: somebody else refreshes it. */
+  readonly maskSeconds?: Seconds
+}
+
+/** Missing, stale by a tag, or old: somebody should generate it. */
+export function wantsGeneration({ entry, verdict, age }: JudgedRead): boolean {
+  return entry === undefined || verdict !== 'fresh' || age !== 'fresh'
+}
+
+/** Whether this reader is the one to generate what it found missing, or old. */
+export function isGenerator({ entry, age }: JudgedRead, { generates = 'always' }: CacheReadOptions): boolean {
+  if (generates === 'always') return true
+  const isMissing = entry === undefined || age === 'expired'
+  return isMissing === (generates === 'whenMissing')
+}

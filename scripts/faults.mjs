@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+// `npm run test:faults`: a built application on two replicas, under load, while its Redis vanishes, hangs, lies and
+// refuses. Promises P5, P9 and P10 of the design: every request is answered, everything stays bounded, service
+// comes back by itself, and no invalidation is lost.
+import { writeFile } from 'node:fs/promises'
+import { measureAddedLatency, describeAddedLatency } from '../test/faults/added-latency.mjs'
+import { readArguments, USAGE } from '../test/faults/arguments.mjs'
+import { openCell } from '../test/faults/cell.mjs'
+import { describeRefusal, measureRefusal } from '../test/faults/refusal.mjs'
+import { tamperWith } from '../test/faults/sabotages.mjs'
+import { describeTrend, soak } from '../test/faults/soak.mjs'
+import { describeRows, LEGEND } from '../test/faults/table.mjs'
+import { prepareApp } from './lib/prepare-app.mjs'
+import { onInterrupt } from './lib/processes.mjs'
+
+let close = async () => {}
+onInterrupt(() => close())
+
+try {
+  const choice = readArguments(process.argv.slice(2))
+  if (choice.help) console.log(USAGE)
+  else process.exitCode = await check(choice)
+} catch (error) {
+  console.error(error.stack)
+  process.exitCode = 2
+} finally {
+  await close()
+}
+
+async function check(choice) {
+  const startedAt = performance.now()
+  const cells = []
+  for (const { preset, driver } of choice.cells) {
+    console.log(`\n${preset}, ${driver}${choice.sabotage ? `, sabotaged: ${choice.sabotage}` : ''}`)
+    cells.push({ preset, driver, ...(await runCell({ preset, driver }, choice)) })
+    await close()
+    // After every cell, so that an interrupted run leaves what it knows.
+    if (choice.json) await writeFile(choice.json, JSON.stringify(cells, null, 1))
+  }
+  const problems = cells.flatMap(({ preset, driver, problems: own }) =>
+    own.map((problem) => `${preset}, ${driver}: ${problem}`),
+  )
+  console.log('')
+  for (const problem of problems) console.log(problem)
+  const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1)
+  console.log(`${problems.length} problems in ${cells.length} cells (${minutes} min)`)
+  return problems.length === 0 ? 0 : 1
+}
+
+async function runCell({ preset, driver }, choice) {
+  const { faults, pace, seed, soakMs, latency, sabotage } = choice
+  const app = await prepareApp({ driver })
+  const cell = await openCell({ app, preset, seed, pace, tamper: tamperWith(sabotage) })
+  close = async () => {
+    close = async () => {}
+    await cell.close()
+  }
+  if (soakMs !== undefined) {
+    const { rows, trend } = await soak(cell, { faults, ms: soakMs, log: console.log })
+    console.log(`\n${describeRows(rows)}\n${LEGEND}\n\n${describeTrend(trend)}`)
+    const problems = problemsOf(rows)
+    if (!trend.isFlat) problems.push('heap or sockets grow')
+    return { rows, trend, problems }
+  }
+  const rows = []
+  for (const fault of faults) {
+    const row = await cell.run(fault)
+    rows.push(row)
+    console.log(`  ${row.what}: ${row.problems.length === 0 ? 'passed' : row.problems.join('; ')}`)
+  }
+  console.log(`\n${describeRows(rows)}\n${LEGEND}`)
+  if (!latency) return { rows, problems: problemsOf(rows) }
+  const added = await measureAddedLatency(cell, pace.requestMs)
+  console.log(`\n${describeAddedLatency(added)}\nMedians, ms; added: the median of the differences of pairs.`)
+  const refusal = await measureRefusal(driver, preset)
+  console.log(`\n${describeRefusal(refusal)}\nIn one process, without Next, once Redis is known to be away.`)
+  return { rows, added, refusal, problems: problemsOf(rows) }
+}
+
+function problemsOf(rows) {
+  return rows.flatMap(({ what, problems }) => problems.map((problem) => `${what}: ${problem}`))
+}

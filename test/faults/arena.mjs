@@ -1,0 +1,137 @@
+// One cell under test: a Redis, a proxy before it for each of two replicas, their origin, and the load.
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createOrigin } from '../../examples/store/origin/server.mjs'
+import { originClient } from '../../scripts/lib/origin.mjs'
+import { makeStandalone } from '../../scripts/lib/prepare-app.mjs'
+import { freePort, until } from '../../scripts/lib/processes.mjs'
+import { startReplica } from '../../scripts/lib/replicas.mjs'
+import { startLinkProxy } from '../history/link-proxy.mjs'
+import { PASSWORD, startFaultyRedis, USER } from './faulty-redis.mjs'
+
+const PROBE = fileURLToPath(new URL('heap-probe.cjs', import.meta.url))
+const NAMES = ['a', 'b']
+
+/**
+ * @param {{ app: import('../../scripts/lib/prepare-app.mjs').PreparedApp, preset: string, keyPrefix?: string,
+ *   tamper?: (standalone: string) => Promise<unknown> }} choice
+ */
+export async function openArena({ app, preset, keyPrefix = 'ndc:store', tamper }) {
+  const stops = []
+  const stop = async () => {
+    for (const one of stops.splice(0).reverse()) await one()
+  }
+  try {
+    const directory = await mkdtemp(join(tmpdir(), 'ndc-faults-'))
+    stops.push(() => rm(directory, { recursive: true, force: true }))
+    const standalone = await makeStandalone(app, join(directory, 'app'))
+    await tamper?.(standalone)
+    const origin = await startSteadyOrigin()
+    stops.push(() => origin.stop())
+    const proxies = []
+    let redisPort
+    const redis = await startFaultyRedis({
+      onMoved(port) {
+        redisPort = port
+        for (const proxy of proxies) proxy.retarget(port)
+      },
+    })
+    stops.push(() => redis.stop())
+    for (const _ of NAMES) {
+      const proxy = await startProxy(redisPort)
+      proxies.push(proxy)
+      stops.push(() => proxy.close())
+    }
+    const replicas = []
+    stops.push(() => Promise.all(replicas.map((replica) => replica.kill())))
+
+    const start = (name, env) =>
+      startServer({ name, app, standalone, env: { ORIGIN_URL: origin.url, ...env } })
+    async function startReplicas() {
+      const started = NAMES.map((name, index) =>
+        start(name, {
+          REDIS_URL: proxies[index].url.replace('//', `//${USER}:${PASSWORD}@`),
+          DISTRIBUTED_CACHE_PRESET: preset,
+        }),
+      )
+      replicas.push(...(await allOrNone(started)))
+    }
+    await startReplicas()
+
+    return {
+      redis,
+      proxies,
+      replicas,
+      origin,
+      keyPrefix,
+      renders: async () => (await origin.counts()).total,
+      /** Stops both; `startReplicas` has to follow. */
+      stopReplicas: () => Promise.all(replicas.splice(0).map((replica) => replica.kill())),
+      startReplicas,
+      /** The same build with the cache turned off: what the same request takes without this package. */
+      async startStock() {
+        const stock = await start('stock', { DISTRIBUTED_CACHE: 'off' })
+        stops.push(() => stock.kill())
+        return stock
+      },
+      output: () =>
+        replicas.map((replica) => `--- ${replica.name}\n${replica.output().slice(-4_000)}`).join('\n'),
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Keeps idle connections: one that it closes while a replica writes to it would fail a request that no fault touched. */
+async function startSteadyOrigin() {
+  const server = createServer({ keepAliveTimeout: 3_600_000 }, createOrigin())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${server.address().port}`
+  return {
+    url,
+    ...originClient(url),
+    async stop() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** On a port that the kernel hands out to nobody while the proxy refuses. */
+async function startProxy(redisPort) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startLinkProxy(redisPort, { port: await freePort() })
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE' || attempt === 5) throw error
+    }
+  }
+}
+
+async function startServer({ env, ...options }) {
+  let probeUrl
+  const server = await startReplica({
+    ...options,
+    env: { ...env, NODE_OPTIONS: `--require=${JSON.stringify(PROBE)}` },
+    onLine: (line) => (probeUrl ??= /heap probe on (\S+)/.exec(line)?.[1]),
+  })
+  await until(() => probeUrl, { what: `the probe of ${options.name}` })
+  return { ...server, probe: probeUrl }
+}
+
+async function allOrNone(starting) {
+  const results = await Promise.allSettled(starting)
+  const started = results.flatMap(({ value }) => (value === undefined ? [] : [value]))
+  const failed = results.find(({ status }) => status === 'rejected')
+  if (failed === undefined) return started
+  await Promise.all(started.map((server) => server.kill()))
+  throw failed.reason
+}

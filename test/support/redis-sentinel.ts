@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from './redis-cluster'
+import {
+  findExecutable,
+  freePort,
+  rawCommand,
+  type RedisServer,
+  type Reply,
+  startServer,
+  untilReady,
+} from './redis-server'
+
+const HOST = '127.0.0.1'
+export const MASTER = 'mymaster'
+
+export interface SentinelOptions {
+  /** Password of the Redis servers. */
+  readonly password?: string
+  /** Password of the sentinels. */
+  readonly sentinelPassword?: string
+}
+
+export interface SentinelFleet {
+  /** The sentinels, as a list, without passwords. */
+  readonly url: string
+  readonly servers: readonly RedisServer[]
+  /** The primary that the sentinels agree on; undefined while they do not. */
+  primary(): Promise<RedisServer | undefined>
+  /** Waits until each of them knows of a replica that can be promoted. */
+  settled(): Promise<void>
+  /** Asks one of them. */
+  ask(sentinel: number, ...args: [string, ...string[]]): Promise<Reply>
+  stopSentinel(sentinel: number): Promise<void>
+  stop(): Promise<void>
+}
+
+/** A primary, two replicas and three sentinels, two of which have to agree. */
+export async function startSentinels({
+  password,
+  sentinelPassword,
+}: SentinelOptions = {}): Promise<SentinelFleet> {
+  const servers: RedisServer[] = []
+  const sentinels: { port: number; stop(): Promise<void> }[] = []
+  const secret = password === undefined ? [] : ['--requirepass', password, '--masterauth', password]
+  const quick = ['--repl-diskless-sync-delay', '0']
+  const stop = async (): Promise<void> =>
+    void (await Promise.all([...sentinels, ...servers].map((process) => process.stop())))
+  const authenticated = (secretOf: string | undefined, port: number, args: [string, ...string[]]) =>
+    rawCommand({ host: HOST, port }, args, secretOf)
+  const replicasOnline = async (port: number): Promise<number> => {
+    const info = String(await authenticated(password, port, ['INFO', 'replication']))
+    return info.split('state=online').length - 1
+  }
+  try {
+    const primary = await startServer({ args: [...secret, ...quick] })
+    servers.push(primary)
+    const following = [...secret, ...quick, '--replicaof', HOST, String(primary.port)]
+    for (let count = 0; count < 2; count++) servers.push(await startServer({ args: following }))
+    await until(async () => (await replicasOnline(primary.port)) === 2)
+    for (let count = 0; count < 3; count++)
+      sentinels.push(await startSentinel(primary.port, password, sentinelPassword))
+    // Each has to know both replicas and the other two, or none of them can lead a failover.
+    for (const { port } of sentinels) {
+      await until(async () => {
+        const state = await authenticated(sentinelPassword, port, ['SENTINEL', 'MASTER', MASTER])
+        return ['num-slaves', 'num-other-sentinels'].every((name) => fieldOf(state, name) === '2')
+      })
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const living = new Set(sentinels)
+  return {
+    url: sentinels.map(({ port }) => `redis://${HOST}:${port}`).join(','),
+    servers,
+    ask: (sentinel, ...args) =>
+      authenticated(sentinelPassword, (sentinels[sentinel] as { port: number }).port, args),
+    async primary() {
+      const named = await Promise.all(
+        [...living].map(({ port }) =>
+          authenticated(sentinelPassword, port, ['SENTINEL', 'get-master-addr-by-name', MASTER]),
+        ),
+      )
+      const ports = new Set(named.map((address) => Number((address as string[])[1])))
+      return ports.size === 1 ? servers.find(({ port }) => ports.has(port)) : undefined
+    },
+    async settled() {
+      for (const { port } of living) {
+        await until(async () => {
+          const args: [string, ...string[]] = ['SENTINEL', 'REPLICAS', MASTER]
+          const replicas = (await authenticated(sentinelPassword, port, args)) as Reply[]
+          return replicas.some((replica) => {
+            return fieldOf(replica, 'flags') === 'slave' && fieldOf(replica, 'master-link-status') === 'ok'
+          })
+        })
+      }
+    },
+    async stopSentinel(index) {
+      const sentinel = sentinels[index] as (typeof sentinels)[0]
+      living.delete(sentinel)
+      await sentinel.stop()
+    },
+    stop,
+  }
+}
+
+function fieldOf(reply: Reply | undefined, name: string): unknown {
+  const fields = reply as unknown[]
+  return fields[fields.indexOf(name) + 1]
+}
+
+async function startSentinel(
+  primaryPort: number,
+  password: string | undefined,
+  sentinelPassword: string | undefined,
+): Promise<{ port: number; stop(): Promise<void> }> {
+  for (let attempt = 1; ; attempt++) {
+    const directory = await mkdtemp(join(tmpdir(), 'ndc-sentinel-'))
+    const port = await freePort()
+    const lines = [
+      `port ${port}`,
+      `bind ${HOST}`,
+      `dir ${directory}`,
+      `sentinel monitor ${MASTER} ${HOST} ${primaryPort} 2`,
+      `sentinel down-after-milliseconds ${MASTER} 2000`,
+      `sentinel failover-timeout ${MASTER} 3000`,
+      ...(password === undefined ? [] : [`sentinel auth-pass ${MASTER} ${password}`]),
+      ...(sentinelPassword === undefined
+        ? []
+        : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
+    ]
+    const config = join(directory, 'sentinel.conf')
+    await writeFile(config, `${lines.join('\n')}\n`)
+    const child = spawn(findExecutable(), [config, '--sentinel'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const output = await untilReady(child, '+monitor master')
+    if (output === undefined) return handleOf(child, port, directory)
+    await rm(directory, { recursive: true, force: true })
+    if (!/Address already in use/i.test(output) || attempt === 10)
+      throw new Error(`the sentinel did not start:\n${output}`)
+  }
+}
+
+function handleOf(child: ChildProcess, port: number, directory: string) {
+  const killAtExit = (): void => void child.kill('SIGKILL')
+  process.once('exit', killAtExit)
+  return {
+    port,
+    async stop() {
+      process.off('exit', killAtExit)
+      if (child.exitCode === null && child.signalCode === null) {
+        const exited = once(child, 'exit')
+        child.kill('SIGKILL')
+        await exited
+      }
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}

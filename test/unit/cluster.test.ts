@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import { parseClusterSlots, parseRedirection, splitAddress } from '../../runtime/clients/cluster-slots'
+import { hashSlot } from '../../src/hash-slot'
+import { createKeyNames, leaseName } from '../../src/key-names'
+import { isLaneOf, Lanes } from '../../src/lanes'
+
+const text = (value: string) => Buffer.from(value)
+
+describe('hashSlot', () => {
+  // As CLUSTER KEYSLOT answers.
+  it.each([
+    ['123456789', 12_739],
+    ['foo', 12_182],
+    ['', 0],
+    ['{user1000}.following', 3443],
+    ['user1000', 3443],
+    ['foo{}{bar}', 8363],
+    ['foo{{bar}}zap', 4015],
+    ['foo{bar}{zap}', 5061],
+    ['Grüße', hashSlot('{Grüße}x')],
+  ])('%s: %i', (key, slot) => {
+    expect(hashSlot(key)).toBe(slot)
+  })
+
+  it('keeps an entry and its lease together, and entries apart', () => {
+    const { entry } = createKeyNames('ndc:shop', 'build')
+    const keys = Array.from({ length: 200 }, (_, index) => entry('fetch', `key ${index}`))
+    for (const key of keys) expect(hashSlot(leaseName(key))).toBe(hashSlot(key))
+    expect(new Set(keys.map(hashSlot)).size).toBeGreaterThan(190)
+  })
+})
+
+describe('CLUSTER SLOTS', () => {
+  it('takes the primary of each range, and nobody where there is none', () => {
+    const owners = parseClusterSlots(
+      [
+        [0, 1, [text('10.0.0.1'), 6379, text('id')], [text('10.0.0.9'), 6379, text('replica')]],
+        [3, 16_383, [text('fe80::1'), 7000, text('id')]],
+      ],
+      'asked',
+    )
+    expect(owners?.slice(0, 4)).toEqual(['10.0.0.1:6379', '10.0.0.1:6379', undefined, 'fe80::1:7000'])
+    expect(splitAddress(owners?.[3] as string)).toEqual({ host: 'fe80::1', port: 7000 })
+  })
+
+  it.each([
+    ['an empty endpoint', text(''), [], 'asked:1'],
+    ['an unknown endpoint', null, [], 'asked:1'],
+    ['no host name, but an address', text('?'), [text('ip'), text('10.0.0.1')], '10.0.0.1:1'],
+    ['no host name', text('?'), [], 'asked:1'],
+  ])('%s', (_what, endpoint, metadata, address) => {
+    expect(parseClusterSlots([[0, 0, [endpoint, 1, text('id'), metadata]]], 'asked')?.[0]).toBe(address)
+  })
+
+  it.each([
+    [null],
+    [1],
+    [[1]],
+    [[[0, 'x', []]]],
+    [[[0, 16_384, [text('a'), 1]]]],
+    [[[-1, 3, [text('a'), 1]]]],
+  ])('is not what was expected: %j', (reply) => {
+    expect(parseClusterSlots(reply as never, 'asked')).toBeUndefined()
+  })
+})
+
+describe('redirections', () => {
+  it.each([
+    ['MOVED 3999 127.0.0.1:6381', { kind: 'MOVED', slot: 3999, address: '127.0.0.1:6381' }],
+    ['ASK 3999 node.internal:6381', { kind: 'ASK', slot: 3999, address: 'node.internal:6381' }],
+    ['MOVED 3999 :6381', { kind: 'MOVED', slot: 3999, address: 'asked:6381' }],
+    ['MOVED 3999 ?:6381', { kind: 'MOVED', slot: 3999, address: 'asked:6381' }],
+    ['MOVED 1 fe80::1:6381', { kind: 'MOVED', slot: 1, address: 'fe80::1:6381' }],
+    ['MOVED 99999 127.0.0.1:6381', undefined],
+    ['ERR MOVED 3999 127.0.0.1:6381', undefined],
+  ])('%s', (message, redirection) => {
+    expect(parseRedirection(message, 'asked')).toEqual(redirection)
+  })
+})
+
+describe('lanes', () => {
+  it('number each node by itself, and a single server without a name', () => {
+    const lanes = new Lanes('me')
+    expect(lanes.next('', 'a')).toEqual({ publisher: 'me', sequence: 1 })
+    expect(lanes.next('node:1', 'b')).toEqual({ publisher: 'me@node:1', sequence: 1 })
+    expect(lanes.next('node:1', 'c')).toEqual({ publisher: 'me@node:1', sequence: 2 })
+    expect(lanes.last('')).toEqual({ publisher: 'me', sequence: 1 })
+    expect(lanes.last('node:2')).toEqual({ publisher: 'me@node:2', sequence: 0 })
+    expect([isLaneOf('me', 'me'), isLaneOf('me@node:1', 'me'), isLaneOf('meme', 'me')]).toEqual([
+      true,
+      true,
+      false,
+    ])
+  })
+
+  it('repeat what was said on other nodes, through the key that was said there', () => {
+    const lanes = new Lanes('me')
+    const node: Record<string, string> = { a: 'node:1', b: 'node:2', tags: 'home' }
+    for (const key of ['a', 'b', 'tags']) lanes.next(node[key] as string, key)
+    const others = () => lanes.others('home', (key) => node[key] as string)
+    const said = [
+      { key: 'a', origin: { publisher: 'me@node:1', sequence: 1 } },
+      { key: 'b', origin: { publisher: 'me@node:2', sequence: 1 } },
+    ]
+    expect(others()).toEqual(said)
+    // The slot moved: once more, by the way of its new node, and then no more.
+    node['a'] = 'node:3'
+    expect(others()).toEqual(said)
+    expect(others()).toEqual([said[1]])
+  })
+
+  it('say nothing more on a single server', () => {
+    const lanes = new Lanes('me')
+    lanes.next('', 'a')
+    expect(lanes.others('', () => '')).toEqual([])
+  })
+})
