@@ -19,7 +19,7 @@ const FEW = ['strict', 'stock Next.js']
 const FLEETS = {
   quick: [
     { replicas: 3, all: true },
-    { replicas: 10, all: false },
+    { replicas: 10, all: false, only: 'cold page' },
   ],
   full: [
     { replicas: 1, all: true },
@@ -31,8 +31,10 @@ const FLEETS = {
 export async function runFleetLevel(options) {
   const { quick, repetitions, only = '', wanted, log } = options
   const rows = await measurePropagation(options)
-  for (const { replicas, all } of FLEETS[quick ? 'quick' : 'full']) {
-    const scenarios = SCENARIOS.filter(({ name }) => `${name}, ${replicas} replicas`.includes(only))
+  for (const { replicas, all, only: chosen = '' } of FLEETS[quick ? 'quick' : 'full']) {
+    const scenarios = SCENARIOS.filter(
+      ({ name }) => name.includes(chosen) && `${name}, ${replicas} replicas`.includes(only),
+    )
     if (scenarios.length === 0) continue
     const deployments = chosenDeployments({ wanted, quick }).filter(({ name }) => all || FEW.includes(name))
     const { running, failed, stop } = await startDeployments(deployments, { replicas, log })

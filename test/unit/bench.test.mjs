@@ -20,7 +20,7 @@ describe('statistics', () => {
   })
 
   it('compares medians, and says between what the neighbouring repetitions lie', () => {
-    expect(ratioOf([20, 30, 100], [10, 10, 20])).toEqual({ ratio: 3, low: 2, high: 5 })
+    expect(ratioOf([20, 30, 100], [10, 20, 20])).toEqual({ ratio: 1.5, low: 1.5, high: 5 })
   })
 
   it('leaves out repetitions that one side does not have', () => {
