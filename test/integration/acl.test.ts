@@ -66,7 +66,12 @@ async function exercise(driver: Driver, preset: Preset, expectAnswers: boolean):
   })
   // A record that is older than any entry: forgotten by whoever comes by.
   await redis.command('HSET', 'ndc:test:tags', ':old', '1')
-  await on(confirming).updateTags(['t'])
+  await redis.resetCommandStats()
+  // Until its connection for WAIT is there; a user who may do too little never gets that far.
+  for (let attempt = 0; attempt < 20; attempt++) {
+    await on(confirming).updateTags(['t'])
+    if ((await redis.commandStats())['wait'] !== undefined) break
+  }
   // Tag state that is to be made anew.
   await redis.command('DEL', 'ndc:test:tags')
   await redis.command('RPUSH', 'ndc:test:tags', 'x')
