@@ -15,6 +15,7 @@ const UNITS = {
   ttfbMs: 'ms to first byte',
   propagationMs: 'ms',
   p50Ms: 'ms',
+  bootCpuMs: 'ms CPU',
   renders: 'renders',
 }
 /** Each level, loaded when it is wanted: most need what is installed only now. */

@@ -2,6 +2,7 @@
 import { interleave } from '../lib/interleave.mjs'
 import { summarize } from '../lib/statistics.mjs'
 import { chosenSubjects, referenceOf, takesPart } from '../subjects/catalogue.mjs'
+import { BOOT_ROW, measureBoot } from './boot.mjs'
 import { handlerCells } from './cells.mjs'
 import { cpuMs, storedBytes } from './redis-facts.mjs'
 import { startSubject } from './subject-process.mjs'
@@ -19,6 +20,8 @@ const WARM_OPERATIONS = 3_000
 export async function runHandlerLevel(options) {
   const cells = handlerCells(options).filter(({ name }) => name.includes(options.only ?? ''))
   const rows = []
+  // A quick run has no time for it, unless it was asked for.
+  if (options.only ? BOOT_ROW.includes(options.only) : !options.quick) rows.push(await measureBoot(options))
   for (const network of ['loopback', '1 ms']) {
     const here = cells.filter((cell) => cell.network === network)
     if (here.length === 0) continue

@@ -33,13 +33,14 @@ export async function startSubject(subject, { addedMs, profile = false, processe
     if (proxy) stops.push(() => proxy.stop())
     const settings = { ...subject.settings, url: proxy?.url ?? redis.url, patienceMs: PATIENCE_MS }
     const asks = []
+    let boot
     for (let index = 0; index < processes; index++) {
       const { ask, close } = startWorker(profile)
       stops.push(close)
-      await ask('open', { module: subject.module, subjectKind: subject.kind, settings })
+      boot = await ask('open', { module: subject.module, subjectKind: subject.kind, settings })
       asks.push(ask)
     }
-    return { subject, ask: asks[0], asks, admin, proxy, stop }
+    return { subject, ask: asks[0], asks, boot, admin, proxy, stop }
   } catch (error) {
     await stop()
     throw new Error(`${subject.name} does not start: ${error.message}`, { cause: error })

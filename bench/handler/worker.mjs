@@ -18,8 +18,11 @@ let kind
 const commands = {
   async open({ module, settings, subjectKind }) {
     kind = subjectKind
+    const cpuBefore = process.cpuUsage()
     const { open } = await import(new URL(`../subjects/${module}`, import.meta.url).href)
     handlers = await open(settings)
+    const { user, system } = process.cpuUsage(cpuBefore)
+    return { bootCpuMs: (user + system) / 1000 }
   },
 
   /** Entries for the cell, written and read until a read finds what it will find in the measurement. */

@@ -10,7 +10,8 @@ const REPETITIONS = {
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick             fewer cells, shorter runs: everything in under 5 minutes once installed and built
+  --quick             fewer cells, shorter runs: meant to end within 5 minutes on two quiet cores, once
+                      everything is installed and built
   --level a,b         of ${LEVELS.join(', ')}; default: all
   --only text         cells whose name contains the text
   --subjects a,b      subjects whose name contains one of the texts; what is compared with stays in

@@ -7,6 +7,7 @@ const LESS_IS_BETTER = new Set([
   'p50Ms',
   'p99Ms',
   'cpuMsPerOp',
+  'bootCpuMs',
   'renders',
   'queries',
   'propagationMs',
@@ -33,6 +34,7 @@ const FIGURES = [
   ['propagationMs', 'ms until everywhere p50', 2],
   ['propagationP99Ms', 'ms p99', 2],
   ['residentMiB', 'MiB resident', 0],
+  ['bootCpuMs', 'ms CPU', 0],
   ['growth', 'x of the smallest', 2],
   ['connections', 'connections each', 1],
 ]
