@@ -1,4 +1,5 @@
 // A deployment: replicas from one standalone build, with a Redis and an origin of their own.
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -20,6 +21,7 @@ export async function startDeployment(deployment, { replicas: count, log }) {
   try {
     const directory = await mkdtemp(join(tmpdir(), 'ndc-bench-'))
     stops.push(() => rm(directory, { recursive: true, force: true }))
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
     const redis = await startRedis({ args: deployment.redis ?? [] })
     stops.push(() => redis.stop('SIGKILL'))
     const admin = new Redis(redis.url)
