@@ -1,0 +1,141 @@
+// Whole applications under load: two replicas of the standalone store, a real load generator.
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { chosenDeployments } from '../deployments/catalogue.mjs'
+import { cpuMsOf, residentMiBOf } from '../deployments/process-facts.mjs'
+import { startDeployments } from '../deployments/start.mjs'
+import { assertAnswered, visit } from '../deployments/visit.mjs'
+import { connections } from '../handler/redis-facts.mjs'
+import { interleave } from '../lib/interleave.mjs'
+import { PEERS } from '../lib/install-peers.mjs'
+import { median, quantile, summarize } from '../lib/statistics.mjs'
+
+const autocannon = createRequire(join(PEERS, 'package.json'))('autocannon')
+
+const REPLICAS = 2
+const CONNECTIONS_PER_REPLICA = 16
+
+const PAGES = [
+  { name: 'warm page (ISR)', path: '/bench/warm', reader: 'bench', figure: 'opsPerSecond' },
+  {
+    name: 'page with use cache',
+    path: '/bench-function/warm',
+    reader: 'bench-function',
+    figure: 'opsPerSecond',
+  },
+  { name: 'cold page', path: '/bench/cold', reader: 'bench', figure: 'ttfbMs' },
+]
+
+export async function runApplicationLevel({ quick, repetitions, only = '', wanted, log }) {
+  const pages = PAGES.filter(({ name }) => name.includes(only))
+  const { running, failed, stop } = await startDeployments(chosenDeployments({ wanted, quick }), {
+    replicas: REPLICAS,
+    log,
+  })
+  try {
+    const rows = []
+    for (const page of pages) {
+      log(page.name)
+      rows.push(await measurePage(page, running, failed, { quick, repetitions }))
+    }
+    return rows
+  } finally {
+    await stop()
+  }
+}
+
+async function measurePage(page, running, failed, { quick, repetitions }) {
+  const subjects = {}
+  for (const { deployment, reason } of failed)
+    subjects[deployment.name] = { kind: deployment.kind, failed: reason }
+  const isCold = page.figure === 'ttfbMs'
+  const measure = isCold ? measureCold(page, quick ? 5 : 20) : measureWarm(page, quick ? 1 : 8)
+  const able = []
+  for (const one of running) {
+    const { name, kind, reference } = one.deployment
+    subjects[name] = { kind, reference }
+    try {
+      await (isCold ? measure(one) : warmUp(one, page, quick ? 250 : 3_000))
+      able.push(one)
+    } catch (error) {
+      subjects[name].failed = error.message.split('\n')[0]
+    }
+  }
+  for (const [one, samples] of await interleave(able, repetitions, measure)) {
+    const entry = subjects[one.deployment.name]
+    entry.samples = samples
+    entry.median = { ...summarize(samples), connections: await connectionsOf(one) }
+  }
+  return { level: 'application', name: page.name, figure: page.figure, subjects }
+}
+
+/** Every replica has the page, and its compiler has seen the code as often as everybody's. */
+async function warmUp(one, page, requests) {
+  for (let round = 0; round < 3; round++) await visitAll(one, page)
+  await Promise.all(
+    one.replicas.map(({ url }) =>
+      autocannon({ url: url + page.path, connections: CONNECTIONS_PER_REPLICA, amount: requests }),
+    ),
+  )
+}
+
+async function visitAll({ replicas }, { path, reader }) {
+  const visits = await Promise.all(replicas.map(({ url }) => visit(url + path, reader)))
+  assertAnswered(visits)
+  return visits
+}
+
+async function connectionsOf({ admin, replicas, deployment }) {
+  return deployment.kind === 'stock' ? undefined : (await connections(admin)) / replicas.length
+}
+
+function measureWarm(page, seconds) {
+  return async (one) => {
+    const pids = one.replicas.map(({ pid }) => pid)
+    const cpuBefore = await cpuMsOf(pids)
+    const results = await Promise.all(
+      one.replicas.map(({ url }) =>
+        autocannon({ url: url + page.path, connections: CONNECTIONS_PER_REPLICA, duration: seconds }),
+      ),
+    )
+    const cpuAfter = await cpuMsOf(pids)
+    const sum = (pick) => results.reduce((total, result) => total + pick(result), 0)
+    const bad = sum((result) => result.non2xx + result.errors)
+    if (bad > 0) throw new Error(`${bad} answers were not 200`)
+    const requests = sum((result) => result['2xx'])
+    const ttfbs = []
+    for (let round = 0; round < 5; round++)
+      for (const { ttfbMs } of await visitAll(one, page)) ttfbs.push(ttfbMs)
+    return {
+      opsPerSecond: sum((result) => result['2xx'] / result.duration),
+      p50Ms: median(results.map(({ latency }) => latency.p50)),
+      p99Ms: Math.max(...results.map(({ latency }) => latency.p99)),
+      ttfbMs: median(ttfbs),
+      cpuMsPerOp: cpuBefore === undefined ? undefined : (cpuAfter - cpuBefore) / requests,
+      residentMiB: await residentMiBOf(pids),
+    }
+  }
+}
+
+/** A page that nobody has rendered, asked for one after the other. */
+function measureCold(page, count) {
+  let serial = 0
+  return async ({ replicas }) => {
+    const pids = replicas.map(({ pid }) => pid)
+    const cpuBefore = await cpuMsOf(pids)
+    const visits = []
+    for (let index = 0; index < count; index++) {
+      const { url } = replicas[index % replicas.length]
+      visits.push(await visit(`${url}${page.path}-${serial++}`, page.reader))
+    }
+    assertAnswered(visits)
+    const cpuAfter = await cpuMsOf(pids)
+    const ttfbs = visits.map(({ ttfbMs }) => ttfbMs)
+    return {
+      ttfbMs: median(ttfbs),
+      ttfbP99Ms: quantile(ttfbs, 0.99),
+      cpuMsPerOp: cpuBefore === undefined ? undefined : (cpuAfter - cpuBefore) / count,
+      residentMiB: await residentMiBOf(pids),
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { COMPILED } from '../lib/compile.mjs'
+
+const require = createRequire(import.meta.url)
+const MiB = 2 ** 20
+
+export async function open({ url, preset, driver, heldBytes = 64 * MiB, patienceMs }) {
+  const { resolveOptions } = require(join(COMPILED, 'src', 'resolve-options.js'))
+  const { createRuntime } = require(join(COMPILED, 'runtime', 'create-runtime.js'))
+  const adapter = driver === 'redis' ? 'node-redis' : 'ioredis'
+  const { createClient } = require(join(COMPILED, 'runtime', 'clients', `${adapter}.js`))
+  const options = resolveOptions(
+    {
+      preset,
+      driver,
+      l1: { maxBytes: heldBytes, maxEntryBytes: Math.min(heldBytes, 4 * MiB) },
+      timeouts: { commandMs: patienceMs, requestBudgetMs: patienceMs },
+    },
+    { driver, keyPrefix: 'ndc:bench', images: false },
+  )
+  const runtime = createRuntime({
+    options,
+    backend: 'redis',
+    url,
+    namespace: 'bench',
+    debug: false,
+    createClient,
+  })
+  return {
+    useCache: runtime.useCacheHandlers.default,
+    CacheHandler: runtime.CacheHandler,
+    close: () => runtime.close(),
+  }
+}
