@@ -136,9 +136,11 @@ function note(history, operation, path, route, { stock, ours }, asked) {
   const invalidation = invalidationOf(operation)
   if (invalidation) history.invalidated(invalidation)
   if (path === '') return
+  const isPrefetch = operation.as === 'prefetch' || operation.as === 'segment'
+  // A prefetch of an old page leaves the refresh to whoever visits it.
+  const renders = isPrefetch ? ['MISS', 'REVALIDATED'] : ['MISS', 'STALE', 'REVALIDATED']
   const [byStock, byOurs] = [stock, ours].map(
-    ({ cache }, side) =>
-      ['MISS', 'STALE', 'REVALIDATED'].includes(cache) || operation.do === 'legacy' || asked[side].length > 0,
+    ({ cache }, side) => renders.includes(cache) || operation.do === 'legacy' || asked[side].length > 0,
   )
   for (const { reader, id } of asked.flat())
     for (const seconds of limitsOf(reader, id)) history.ages(path, seconds)
@@ -146,7 +148,7 @@ function note(history, operation, path, route, { stock, ours }, asked) {
     history.rendered(path, byStock && byOurs ? 'render' : byStock ? 'stock-render' : 'ours-render')
   if (operation.as === 'draft') return
   history.visited(path)
-  if (operation.as === 'prefetch' || operation.as === 'segment') history.visited(route)
+  if (isPrefetch) history.visited(route)
 }
 
 function circumstancesOf(operation, { stock, ours, differences }) {
