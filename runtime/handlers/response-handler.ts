@@ -124,7 +124,8 @@ export function createCacheHandlerClass(
       const now = cache.toServer(localNow())
       const origin = value === null ? undefined : origins.get(value)
       const clean = removeMark(value)
-      const packed = packResponse(clean, context.cacheControl)
+      const life = { cacheControl: validLife(context.cacheControl) }
+      const packed = packResponse(clean, life.cacheControl)
       const { tags, asOf } = readAge(scope === 'fetch' ? (context.tags ?? []) : responseTags(value))
       // Next writes the previous value back when its refresh failed. It must not look new, and is not
       // tried again before the life that Next gave it is over.
@@ -142,7 +143,7 @@ export function createCacheHandlerClass(
               retryAt: now + retrySeconds(context) * 1_000_000,
               retryFence: fence,
             }
-      const entry = { ...age, ...lifeOf(clean, context), modifiedAt: now, tags, ...packed }
+      const entry = { ...age, ...lifeOf(clean, life), modifiedAt: now, tags, ...packed }
       await outsideRender(() => cache.write(scope, cacheKey, entry))
     }
 
@@ -208,6 +209,16 @@ function judgedAge(
 
 function retrySeconds({ cacheControl }: CacheHandlerSetContext): Seconds {
   return cacheControl === undefined || cacheControl.revalidate === false ? 3 : cacheControl.revalidate
+}
+
+/**
+ * A page inherits the shortest life in it. In a render that joined the read of a stale `use cache` entry that is -1
+ * (next@16.4), and Next refuses to serve a page with it: 500, "Invalid revalidate configuration". It is as old as
+ * what it is made of, and says so: one second.
+ */
+function validLife(cacheControl: CacheControl | undefined): CacheControl | undefined {
+  if (cacheControl === undefined || cacheControl.revalidate === false) return cacheControl
+  return { ...cacheControl, revalidate: Math.max(1, cacheControl.revalidate) }
 }
 
 function lifeOf(

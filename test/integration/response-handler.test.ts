@@ -179,6 +179,15 @@ describe.each(Object.keys(DRIVERS) as Driver[])('cacheHandler over %s', (driver)
     expect(await request(a).get('k', APP_PAGE)).toBeNull()
   })
 
+  it('a page that inherited the mark of something stale gets a life that Next serves', async () => {
+    const handler = request(a)
+    await handler.get('k', APP_PAGE)
+    await handler.set('k', page('one', 't'), { ...APP_PAGE, cacheControl: { revalidate: -1, expire: 3600 } })
+    const read = await request(b).get('k', APP_PAGE)
+    expect(read?.value).toEqual(page('one', 't'))
+    expect(read?.cacheControl).toEqual({ revalidate: 1, expire: 3600 })
+  })
+
   it('a value is never mutated', async () => {
     const value = Object.freeze(page('one', 't'))
     Object.freeze((value as { headers: object }).headers)
