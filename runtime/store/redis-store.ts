@@ -199,9 +199,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   })
 
   return {
-    async read(key, tags, stamp, patience): Promise<StoredBytes> {
-      if (!attended) await connected(patience)
-      return batches.read(key, tags, stamp, patience)
+    // On a connection that is greeted nothing lies between the caller and its batch.
+    read(key, tags, stamp, patience): Promise<StoredBytes> {
+      if (attended) return batches.read(key, tags, stamp, patience)
+      return connected(patience).then(() => batches.read(key, tags, stamp, patience))
     },
 
     async readTags(tags, patience) {
