@@ -2,7 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { crc32, crc32Portable } from '../../src/crc32'
 import { parseKeyring } from '../../src/encryption'
-import { bytesOf, decodeEntry, encodeEntry, type EntryFormat, type NewEntry } from '../../src/entry'
+import {
+  bytesOf,
+  decodeEntry,
+  encodeEntry,
+  type EntryFormat,
+  type NewEntry,
+  storedEntry,
+} from '../../src/entry'
 import type { Codec } from '../../src/options'
 import { decodeRecord, FORMAT_VERSION, HEAD_BYTES } from '../../src/record'
 import { isCodecAvailable } from '../../src/compression'
@@ -63,6 +70,8 @@ describe('entry records', () => {
         expect(decodedFacts).toEqual(facts)
         expect(Buffer.concat(chunks).equals(body)).toBe(true)
         expect(body.length).toBe(bytesOf(chunks))
+        // Who wrote it need not read it again.
+        expect(storedEntry(bytes, entry)).toEqual(decoded)
       }),
       { numRuns: 200 },
     )
