@@ -180,7 +180,11 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
       ended === undefined ? exchange(link.ping().then(asBatch), 0, timeoutMs) : Promise.reject(ended),
     subscribe: (channel) =>
       ended === undefined
-        ? exchange(link.subscribe(channel).then(() => []), 0, commandMs)
+        ? exchange(
+            link.subscribe(channel).then(() => []),
+            0,
+            commandMs,
+          )
         : Promise.reject(ended),
     end,
   }
