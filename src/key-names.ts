@@ -20,6 +20,11 @@ export function leaseName(entryName: string): string {
   return `${entryName}:lease`
 }
 
+/** Where a record lies until it takes the place of the entry; in the same Cluster slot. */
+export function arrivalName(entryName: string, publisher: string, count: number): string {
+  return `${entryName}:${publisher}:${count}`
+}
+
 export function createKeyNames(keyPrefix: string, namespace: string): KeyNames {
   const deployment = `${keyPrefix}:${safeNamespace(namespace)}`
   return {

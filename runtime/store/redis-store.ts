@@ -10,6 +10,7 @@ import type { RedisClient, RedisReply } from '../clients/client'
 import { Acknowledged } from './acknowledged'
 import { createConfirmation } from './confirmation'
 import { createReadBatches } from './read-batches'
+import { RecordWriter } from './record-writer'
 import { entryBytes, parseTagView, parseTime, readTagsCommand, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
@@ -23,7 +24,7 @@ import { renewLeaseScript } from './scripts/renew-lease'
 import { restoreInvalidationsScript } from './scripts/restore-invalidations'
 import { writeEntryScript } from './scripts/write-entry'
 import { TagWriter, type TagWriterOptions } from './tag-writer'
-import type { LeaseState, Patience, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import type { LeaseState, Patience, Store, StoredBytes } from '../../src/store'
 import { within } from '../within'
 
 const SCRIPTS: readonly Script[] = [
@@ -79,6 +80,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     acknowledged,
     origin: { last: () => lanes.last(client.laneOf(names.tags)), next: () => next(names.tags) },
   })
+  const records = new RecordWriter({ client, publisher: options.publisher, bus: names.bus }, next)
   const { confirmation } = options
   const confirm =
     confirmation && createConfirmation({ ...confirmation, key: names.tags, ttlMs: options.stateTtlMs })
@@ -96,7 +98,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     args: (string | Buffer)[],
     patience?: Patience,
   ): Promise<RedisReply> {
-    return runScript(client, script, keys, args, timeoutOf(patience))
+    return runScript(client, script, keys, args, { timeoutMs: timeoutOf(patience) })
   }
 
   function timeoutOf(patience: Patience | undefined): Milliseconds | undefined {
@@ -210,19 +212,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       return batches.readTags(tags, patience)
     },
 
-    async write(key, record, ttlMs, { token = '', damaged = '' } = {}): Promise<WriteOutcome> {
+    async write(key, record, ttlMs, more = {}) {
       await connected()
-      const payload = keyPayload(next(key), key)
-      const args = [record, String(ttlMs), token, names.bus, payload, damaged]
-      const reply = await run(writeEntryScript, [key, leaseName(key)], args)
-      return reply === 1 ? 'stored' : 'superseded'
+      return records.write(key, record, ttlMs, more)
     },
 
-    async add(key, record, ttlMs): Promise<WriteOutcome> {
+    async add(key, record, ttlMs) {
       await connected()
-      const payload = keyPayload(next(key), key)
-      const reply = await run(addEntryScript, [key], [record, String(ttlMs), names.bus, payload])
-      return reply === 1 ? 'stored' : 'superseded'
+      return records.add(key, record, ttlMs)
     },
 
     async claimLease(key, token, ttlMs, stamp, patience): Promise<LeaseState> {
