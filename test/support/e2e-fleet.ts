@@ -82,10 +82,7 @@ export async function startFleet(): Promise<Fleet> {
   }
 
   // Only the scripts that write an entry rename anything.
-  const writes = async (): Promise<number> => {
-    const { rename = 0, renamenx = 0 } = await redis.commandStats()
-    return rename + renamenx
-  }
+  const writes = async (): Promise<number> => (await redis.commandStats())['rename'] ?? 0
 
   return {
     redis,

@@ -19,7 +19,8 @@ export const addEntryScript = defineScript({
   keyCount: 2,
   lua: `
 redis.call('PUBLISH', ARGV[2], 'write ' .. ARGV[3])
-if redis.call('RENAMENX', KEYS[2], KEYS[1]) == 1 then
+if redis.call('TYPE', KEYS[1])['ok'] == 'none' then
+  redis.call('RENAME', KEYS[2], KEYS[1])
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
   return 1
 end
