@@ -113,6 +113,22 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
     })
   })
 
+  it('reads of one turn: one round trip, and one look at the tags', async () => {
+    const handler = replica.useCacheHandlers.default
+    const keys = ['a', 'b', 'c']
+    for (const key of keys) await store(replica, key, [`tag of ${key}`])
+    const reads = await cost(async () => {
+      const found = await Promise.all([...keys, 'none'].map((key) => handler.get(key, ['soft'])))
+      const contents = await Promise.all(found.map(contentOf))
+      expect(contents).toEqual([...keys.map((key) => `content of ${key}`), undefined])
+    })
+    // The last one also asks who generates it.
+    expect(reads.commands).toMatchObject({ hmget: 1 })
+    await handler.updateTags(['tag of b'])
+    const after = await Promise.all(keys.map((key) => handler.get(key, [])))
+    expect(await Promise.all(after.map(contentOf))).toEqual(['content of a', undefined, 'content of c'])
+  })
+
   it('a write leaves nothing behind but its entry, stored or superseded', async () => {
     const handler = replica.useCacheHandlers.default
     await handler.get('k', [])

@@ -77,6 +77,13 @@ describe('entry records', () => {
     )
   })
 
+  it.each(codecs)('that were compressed are what their writer keeps (%s)', async (codec) => {
+    const entry = { ...fc.sample(newEntry, { numRuns: 1, seed: 1 })[0]!, chunks: [Buffer.alloc(5000, 'ab')] }
+    const bytes = await encode(entry, format(codec))
+    expect(bytes.length < 5000).toBe(codec !== 'none')
+    expect(storedEntry(bytes, entry)).toEqual(await decode(bytes))
+  })
+
   it('refuse every truncation and every flipped bit', async () => {
     await fc.assert(
       fc.asyncProperty(newEntry, fc.nat(), fc.nat(), async (entry, at, bit) => {
