@@ -14,13 +14,14 @@ import {
   type ServerMicros,
 } from '../../src/units'
 import type { Logger } from '../logger'
-import type { Emit, SkipReason } from '../telemetry'
+import type { Emit, SkipReason, TelemetryEvents } from '../telemetry'
 import type { BuildTier } from './build-tier'
 import { type CacheRead, type CacheReadOptions, isGenerator, wantsGeneration } from './cache-read'
-import { type EntryReader, type JudgedRead, NO_ANSWER } from './entry-reader'
+import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
 import type { Ingredients } from './ingredients'
 import type { Invalidator } from './invalidator'
 import type { Journal } from './journal'
+import { KeyMemo } from './key-memo'
 import type { LocalEntries } from './local-entries'
 import type { RequestBudget, RequestBudgets } from './request-budget'
 import type { SingleFlight, Watch } from './single-flight'
@@ -56,15 +57,38 @@ export class Cache {
   /** Writes of this process that are on their way. */
   private readonly writes = new Map<string, Promise<void>>()
 
-  constructor(private readonly parts: CacheOptions) {}
+  private readonly keys: KeyMemo
+
+  constructor(private readonly parts: CacheOptions) {
+    this.keys = new KeyMemo(parts.names)
+  }
 
   get maxEntryBytes(): Bytes {
     return this.parts.format.maxEntryBytes
   }
 
+  /**
+   * What local memory answers at once, without a promise: fresh, and proven. Undefined: `read` it.
+   *
+   * @param now the time, which whoever asks knows
+   */
+  recall(
+    scope: EntryScope,
+    cacheKey: string,
+    options: ReadOptions,
+    now: LocalMillis,
+  ): JudgedRead | undefined {
+    const { journal, reader, emit } = this.parts
+    if (journal.overflow > 0) return undefined
+    const key = this.keys.nameOf(scope, cacheKey)
+    const read = reader.recall(key, options, now)
+    if (read !== undefined) emit('read', () => readMessage(scope, key, read, now))
+    return read
+  }
+
   async read(scope: EntryScope, cacheKey: string, options: CacheReadOptions = {}): Promise<CacheRead> {
     const startedAt = localNow()
-    const key = this.parts.names.entry(scope, cacheKey)
+    const key = this.keys.nameOf(scope, cacheKey)
     const budget = this.parts.budgets.of(options.request)
     let read: CacheRead = NO_ANSWER
     try {
@@ -76,10 +100,8 @@ export class Cache {
     } catch (error) {
       this.unavailable('A read', error)
     }
-    const { entry, verdict, tier } = read
-    const result = entry === undefined ? 'miss' : 'hit'
-    const masked = read.maskSeconds !== undefined
-    this.parts.emit('read', { scope, key, result, tier, verdict, masked, ms: localNow() - startedAt })
+    const answer = read
+    this.parts.emit('read', () => readMessage(scope, key, answer, startedAt))
     return read
   }
 
@@ -196,7 +218,7 @@ export class Cache {
 
   /** Stores the entry unless a newer one is there. */
   async write(scope: EntryScope, cacheKey: string, entry: NewEntry): Promise<void> {
-    const key = this.parts.names.entry(scope, cacheKey)
+    const key = this.keys.nameOf(scope, cacheKey)
     const write = this.store(scope, cacheKey, key, entry)
     this.writes.set(key, write)
     await write
@@ -241,14 +263,24 @@ export class Cache {
 
   /** Reports that something was not stored, and that nobody need wait for it. */
   skip(scope: EntryScope, cacheKey: string, reason: SkipReason): void {
-    const key = this.parts.names.entry(scope, cacheKey)
+    const key = this.keys.nameOf(scope, cacheKey)
     this.parts.flight?.failed(key)
     this.parts.emit('skip', { scope, key, reason })
   }
 
+  /**
+   * What the handler made of the body of an entry; local memory keeps it instead, if it holds the entry.
+   *
+   * @param bytes what the content keeps alive
+   * @param take makes content that shares no memory with the body
+   */
+  keepContent(scope: EntryScope, cacheKey: string, entry: Entry, bytes: Bytes, take: () => object): void {
+    this.parts.local.keepContent(this.keys.nameOf(scope, cacheKey), entry, bytes, take)
+  }
+
   /** What the handler could not read as a value of its own: a miss, and the next write replaces it. */
   unreadable(scope: EntryScope, cacheKey: string, entry: Entry): void {
-    this.parts.reader.damaged(this.parts.names.entry(scope, cacheKey), entry.stamp, 'value')
+    this.parts.reader.damaged(this.keys.nameOf(scope, cacheKey), entry.stamp, 'value')
   }
 
   /** Resolves when the invalidation is acknowledged, or kept for retry. @throws as Invalidator.invalidate */
@@ -284,4 +316,16 @@ export class Cache {
     this.parts.emit('unavailable', { what, message })
     this.parts.log(`${what} found no answer from Redis; this replica renders by itself`, message)
   }
+}
+
+function readMessage(
+  scope: EntryScope,
+  key: string,
+  read: CacheRead,
+  startedAt: LocalMillis,
+): TelemetryEvents['read'] {
+  const { entry, verdict, tier } = read
+  const result = entry === undefined ? 'miss' : 'hit'
+  const masked = read.maskSeconds !== undefined
+  return { scope, key, result, tier, verdict, masked, ms: localNow() - startedAt }
 }

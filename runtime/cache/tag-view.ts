@@ -1,5 +1,5 @@
 import type { BusMessage } from '../../src/bus-message'
-import { applyInvalidation, NO_RECORD, type TagRecord, type TagView } from '../../src/tag-state'
+import { applyInvalidation, newestClock, NO_RECORD, type TagRecord, type TagView } from '../../src/tag-state'
 import type { Clock } from '../../src/units'
 
 /** Tags whose state is remembered; past it, the one learnt first is forgotten, which costs a round trip. */
@@ -44,14 +44,29 @@ export class LocalTagView {
     this.tags.clear()
   }
 
-  /** The state of these tags; undefined when one of them is not known. */
-  view(tags: Iterable<string>, clock: Clock): TagView | undefined {
-    const records = new Map<string, TagRecord>()
-    for (const tag of tags) {
-      const known = this.tags.get(tag)
-      if (known === undefined) return undefined
-      if (known.record !== NO_RECORD) records.set(tag, known.record)
+  /**
+   * What is known of these tags that content with this fence does not know; undefined when one of them is not known.
+   * Records that say nothing are left out, so that the usual answer is made of nothing.
+   */
+  view(
+    clock: Clock,
+    fence: Clock,
+    tags: readonly string[],
+    more: readonly string[],
+    evenMore: readonly string[],
+  ): TagView | undefined {
+    let records = NO_RECORDS
+    for (let list = 0; list < 3; list++) {
+      for (const tag of list === 0 ? tags : list === 1 ? more : evenMore) {
+        const known = this.tags.get(tag)
+        if (known === undefined) return undefined
+        if (newestClock(known.record) <= fence) continue
+        if (records === NO_RECORDS) records = new Map()
+        records.set(tag, known.record)
+      }
     }
     return { clock, floor: this.floor, incarnation: 'local', records }
   }
 }
+
+const NO_RECORDS = new Map<string, TagRecord>()
