@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ResponseValue } from '../../runtime/handlers/next-types'
-import { packResponse, unpackResponse } from '../../runtime/handlers/response-codec'
+import { packResponse } from '../../runtime/handlers/response-codec'
+import { unpackResponse } from '../../runtime/handlers/response-content'
 import { drain, packUseCache, streamOf, unpackUseCache } from '../../runtime/handlers/use-cache-codec'
 
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constant('lone \ud800 surrogate'))
