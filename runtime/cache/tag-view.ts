@@ -5,6 +5,8 @@ import type { Clock } from '../../src/units'
 /** Tags whose state is remembered; past it, the one learnt first is forgotten, which costs a round trip. */
 const MAX_TAGS = 50_000
 
+const NO_RECORDS: ReadonlyMap<string, TagRecord> = new Map()
+
 interface KnownTag {
   record: TagRecord
   /** The record holds every invalidation up to this clock. */
@@ -18,6 +20,8 @@ interface KnownTag {
 export class LocalTagView {
   private readonly tags = new Map<string, KnownTag>()
   private floor: Clock = 0
+  /** The view that says nothing of any tag. */
+  private quiet: TagView = { clock: 0, floor: 0, incarnation: 'local', records: NO_RECORDS }
 
   /** Takes over what a reply said, unless the bus is ahead of it: then the reply misses something. */
   learn(view: TagView, asked: Iterable<string>, busClock: Clock): boolean {
@@ -55,18 +59,20 @@ export class LocalTagView {
     more: readonly string[],
     evenMore: readonly string[],
   ): TagView | undefined {
-    let records = NO_RECORDS
+    let found: Map<string, TagRecord> | undefined
     for (let list = 0; list < 3; list++) {
       for (const tag of list === 0 ? tags : list === 1 ? more : evenMore) {
         const known = this.tags.get(tag)
         if (known === undefined) return undefined
         if (newestClock(known.record) <= fence) continue
-        if (records === NO_RECORDS) records = new Map()
-        records.set(tag, known.record)
+        found ??= new Map()
+        found.set(tag, known.record)
       }
     }
-    return { clock, floor: this.floor, incarnation: 'local', records }
+    const { floor } = this
+    if (found !== undefined) return { clock, floor, incarnation: 'local', records: found }
+    if (this.quiet.clock !== clock || this.quiet.floor !== floor)
+      this.quiet = { clock, floor, incarnation: 'local', records: NO_RECORDS }
+    return this.quiet
   }
 }
-
-const NO_RECORDS = new Map<string, TagRecord>()

@@ -24,8 +24,7 @@ import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
 import { currentConsumer, outsideRender } from './consumer'
 import { generatesAfter, watchPrefetches } from './request-intent'
-import { OldestReads } from './oldest-reads'
-import { Origin } from './origins'
+import { RequestReads } from './request-reads'
 import { packResponse, readContent, type ResponseContent } from './response-codec'
 import { detached, freshValue } from './response-content'
 import { createMarkStale, removeMark, responseTags } from './stale-mark'
@@ -50,7 +49,7 @@ export function createCacheHandlerClass(
   const markStale = createMarkStale(abilities)
   return class DistributedCacheHandler implements CacheHandler {
     private readonly constructedAt: LocalMillis = localNow()
-    private readonly reads = new OldestReads()
+    private readonly reads = new RequestReads()
 
     constructor(private readonly context: CacheHandlerContext) {}
 
@@ -73,8 +72,7 @@ export function createCacheHandlerClass(
           : verdict === 'stale'
             ? this.stale(response, context)
             : response
-      // A failed refresh writes the same object back.
-      if (answer.value !== null) Origin.mark(answer.value, entry)
+      if (answer.value !== null) this.reads.handOut(answer.value, entry)
       return answer
     }
 
@@ -163,7 +161,7 @@ export function createCacheHandlerClass(
       }
       if (fence === undefined) return cache.skip(scope, cacheKey, 'no-fence')
       const now = cache.toServer(localNow())
-      const origin = value === null ? undefined : Origin.of(value)
+      const origin = value === null ? undefined : this.reads.originOf(value)
       const clean = removeMark(value)
       const life = { cacheControl: validLife(context.cacheControl) }
       const packed = packResponse(clean, life.cacheControl)
