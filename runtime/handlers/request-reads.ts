@@ -1,5 +1,6 @@
 import type { Entry } from '../../src/entry'
 import type { Clock, LocalMillis } from '../../src/units'
+import type { ResponseValue } from './next-types'
 
 /** What a read knew: the fence of what is generated after it. */
 export interface KnownAtRead {
@@ -46,8 +47,9 @@ export class RequestReads {
     return known
   }
 
-  handOut(value: object, entry: Entry): void {
-    if (this.value !== undefined) origins.set(value, entry)
+  handOut(value: ResponseValue, entry: Entry): void {
+    // The handler of images lives as long as the server, and keeps none alive.
+    if (this.value !== undefined || value.kind === 'IMAGE') origins.set(value, entry)
     else {
       this.value = value
       this.entry = entry
