@@ -1,9 +1,7 @@
-import { decodeEntry, encodeEntry, type Entry, type EntryFormat, type NewEntry } from '../../src/entry'
+import { decodeEntry, encodeEntry, type Entry, type NewEntry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
-import type { EntryScope, KeyNames } from '../../src/key-names'
-import type { ResolvedOptions } from '../../src/options'
+import type { EntryScope } from '../../src/key-names'
 import { localNow } from '../../src/server-time'
-import type { Store } from '../../src/store'
 import {
   type Bytes,
   type Clock,
@@ -13,39 +11,20 @@ import {
   type Seconds,
   type ServerMicros,
 } from '../../src/units'
-import type { Logger } from '../logger'
-import type { Emit, SkipReason, TelemetryEvents } from '../telemetry'
+import type { SkipReason } from '../telemetry'
 import type { BuildTier } from './build-tier'
-import { type CacheRead, type CacheReadOptions, isGenerator, wantsGeneration } from './cache-read'
-import { type EntryReader, type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
-import type { Ingredients } from './ingredients'
-import type { Invalidator } from './invalidator'
-import type { Journal } from './journal'
+import type { CacheParts } from './cache-parts'
+import {
+  type CacheRead,
+  type CacheReadOptions,
+  isGenerator,
+  readMessage,
+  wantsGeneration,
+} from './cache-read'
+import { type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
 import { KeyMemo } from './key-memo'
-import type { LocalEntries } from './local-entries'
-import type { RequestBudget, RequestBudgets } from './request-budget'
+import type { RequestBudget } from './request-budget'
 import type { SingleFlight, Watch } from './single-flight'
-
-export interface CacheOptions {
-  readonly store: Store
-  readonly reader: EntryReader
-  readonly local: LocalEntries
-  readonly names: KeyNames
-  readonly format: EntryFormat
-  readonly options: Pick<ResolvedOptions, 'maxTtlSeconds'>
-  readonly invalidator: Invalidator
-  readonly journal: Journal
-  /** Undefined: every reader of a cold or stale entry generates. */
-  readonly flight: SingleFlight | undefined
-  /** Undefined: the build left nothing that could be judged. */
-  readonly build?: BuildTier | undefined
-  /** What the reads of a request may wait for the store. */
-  readonly budgets: RequestBudgets
-  /** What generations of this process may be made of. */
-  readonly ingredients: Ingredients
-  readonly emit: Emit
-  readonly log: Logger
-}
 
 /** Entries written together do not expire together. */
 const TTL_JITTER = 0.05
@@ -56,10 +35,9 @@ const MASK_SECONDS: Seconds = 2
 export class Cache {
   /** Writes of this process that are on their way. */
   private readonly writes = new Map<string, Promise<void>>()
-
   private readonly keys: KeyMemo
 
-  constructor(private readonly parts: CacheOptions) {
+  constructor(private readonly parts: CacheParts) {
     this.keys = new KeyMemo(parts.names)
   }
 
@@ -316,16 +294,4 @@ export class Cache {
     this.parts.emit('unavailable', { what, message })
     this.parts.log(`${what} found no answer from Redis; this replica renders by itself`, message)
   }
-}
-
-function readMessage(
-  scope: EntryScope,
-  key: string,
-  read: CacheRead,
-  startedAt: LocalMillis,
-): TelemetryEvents['read'] {
-  const { entry, verdict, tier } = read
-  const result = entry === undefined ? 'miss' : 'hit'
-  const masked = read.maskSeconds !== undefined
-  return { scope, key, result, tier, verdict, masked, ms: localNow() - startedAt }
 }

@@ -113,7 +113,10 @@ export function createCacheHandlerClass(
         cache.unreadable(scope, cacheKey, entry)
         return undefined
       }
-      if (value?.kind === 'APP_PAGE' && (isFallback || (isRoutePPREnabled && value.postponed !== undefined))) {
+      if (
+        value?.kind === 'APP_PAGE' &&
+        (isFallback || (isRoutePPREnabled && value.postponed !== undefined))
+      ) {
         // As Next's own file cache: a shell is completed by a render, never by the data of an earlier one.
         delete value.rscData
       }

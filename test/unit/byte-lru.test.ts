@@ -17,7 +17,8 @@ it.each([1, 2, 3])('holds exactly what a plain list in order of use would: seed 
     if (found !== undefined) model = [...model.filter((one) => one !== found), found]
     return found
   }
-  const sum = () => model.reduce((total, { key, bytes }) => total + bytes + 2 * key.length + OVERHEAD_BYTES, 0)
+  const sum = () =>
+    model.reduce((total, { key, bytes }) => total + bytes + 2 * key.length + OVERHEAD_BYTES, 0)
   const evict = () => {
     while (sum() > MAX_BYTES) model.shift()
   }
