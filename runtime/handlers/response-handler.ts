@@ -88,6 +88,8 @@ export function createCacheHandlerClass(
         follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
+        // With `cacheComponents` a prerender holds code and what `use cache` gave it, whose tags and life it inherits.
+        showsItsData: scope === 'response' && context.isRoutePPREnabled === true,
         prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
         // The handler of images lives as long as the server.
         request: scope === 'image' ? undefined : this.context._requestHeaders,
