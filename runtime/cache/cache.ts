@@ -12,12 +12,10 @@ import {
   type ServerMicros,
 } from '../../src/units'
 import type { SkipReason } from '../telemetry'
-import type { BuildTier } from './build-tier'
 import type { CacheParts } from './cache-parts'
 import {
   type CacheRead,
   type CacheReadOptions,
-  isCodeAlone,
   isGenerator,
   readMessage,
   wantsGeneration,
@@ -26,6 +24,7 @@ import { type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
 import { KeyMemo } from './key-memo'
 import type { RequestBudget } from './request-budget'
 import type { SingleFlight, Watch } from './single-flight'
+import { Tiers } from './tiers'
 
 /** Entries written together do not expire together. */
 const TTL_JITTER = 0.05
@@ -37,9 +36,11 @@ export class Cache {
   /** Writes of this process that are on their way. */
   private readonly writes = new Map<string, Promise<void>>()
   private readonly keys: KeyMemo
+  private readonly tiers: Tiers
 
   constructor(private readonly parts: CacheParts) {
     this.keys = new KeyMemo(parts.names)
+    this.tiers = new Tiers(parts)
   }
 
   get maxEntryBytes(): Bytes {
@@ -71,7 +72,7 @@ export class Cache {
     const budget = this.parts.budgets.of(options.request)
     let read: CacheRead = NO_ANSWER
     try {
-      read = await this.judgedRead(key, options, budget)
+      read = await this.tiers.read(key, options, budget)
       const { flight, journal } = this.parts
       // Behind the journal nobody else knows that the entry is old: there is nobody to wait for.
       if (flight !== undefined && !journal.behind && wantsGeneration(read) && isGenerator(read, options))
@@ -82,69 +83,6 @@ export class Cache {
     const answer = read
     this.parts.emit('read', () => readMessage(scope, key, answer, startedAt))
     return read
-  }
-
-  private async judgedRead(
-    key: string,
-    options: CacheReadOptions,
-    budget: RequestBudget,
-  ): Promise<JudgedRead> {
-    const { journal, reader } = this.parts
-    // All that this process promised to invalidate is everything: the store has nothing to say.
-    if (journal.overflow > 0) return NO_ANSWER
-    try {
-      return await this.readTiers(key, options, budget)
-    } catch (error) {
-      // Not asked in advance: everything may have been invalidated while the store did not answer.
-      if (journal.overflow > 0) throw error
-      const read = reader.readWithinGrace(key, options) ?? (await this.readCodeAlone(key, options))
-      if (read === undefined) throw error
-      return read
-    }
-  }
-
-  /**
-   * What no invalidation can have changed, such as the shell of a partially prerendered page. Everything else in
-   * memory and in the build output may be older than an invalidation that another replica acknowledged meanwhile.
-   */
-  private async readCodeAlone(
-    key: string,
-    { showsItsData, prerendered }: CacheReadOptions,
-  ): Promise<JudgedRead | undefined> {
-    if (!showsItsData) return undefined
-    const { build, journal, reader } = this.parts
-    const held = reader.readUnproven(key)
-    const entry = held ?? (prerendered && (await build?.find(key, prerendered)))
-    if (entry === undefined || !isCodeAlone(entry) || journal.judge(entry.tags) !== 'fresh') return undefined
-    const tier = held === undefined ? 'build' : 'local'
-    return { ...NO_ANSWER, entry, verdict: 'fresh', age: 'fresh', tier }
-  }
-
-  private async readTiers(
-    key: string,
-    options: CacheReadOptions,
-    budget: RequestBudget,
-  ): Promise<JudgedRead> {
-    const { reader, build } = this.parts
-    const { prerendered } = options
-    if (build === undefined || prerendered === undefined) return reader.read(key, options, budget)
-    const insteadOfNone = (clock: Clock) => build.find(key, prerendered, clock)
-    const read = await reader.read(key, { ...options, insteadOfNone }, budget)
-    build.learn(key, read)
-    if (read.tier === 'build' && read.entry !== undefined && !wantsGeneration(read))
-      void this.storePrerendered(build, key, read.entry)
-    return read
-  }
-
-  /** Nobody waits for it. */
-  private async storePrerendered(build: BuildTier, key: string, entry: Entry): Promise<void> {
-    const startedAt = localNow()
-    try {
-      const stored = await build.store(key, entry)
-      if (stored) this.parts.emit('write', { scope: 'response', key, ...stored, ms: localNow() - startedAt })
-    } catch (error) {
-      this.parts.emit('unavailable', { what: 'A write', message: messageOf(error) })
-    }
   }
 
   /** Decides who generates. Everybody else gets the old entry at once, or waits for the new one, bounded. */
@@ -163,7 +101,7 @@ export class Cache {
       const write = this.writes.get(key)
       if (write === undefined) return first
       await write
-      return this.judgedRead(key, options, budget)
+      return this.tiers.read(key, options, budget)
     }
     const startedAt = localNow()
     const deadline = startedAt + flight.waitMs
@@ -179,7 +117,7 @@ export class Cache {
         }
         const leftMs = deadline - localNow()
         if (claim.role === 'changed' && leftMs > 0) {
-          read = await this.judgedRead(key, options, budget)
+          read = await this.tiers.read(key, options, budget)
           if (!wantsGeneration(read)) return read
           continue
         }
@@ -198,7 +136,7 @@ export class Cache {
           continue
         }
         await watch.woken(Math.min(leftMs, Math.max(claim.livesMs, 1) + 5))
-        read = await this.judgedRead(key, options, budget)
+        read = await this.tiers.read(key, options, budget)
         if (!wantsGeneration(read)) {
           this.waited(key, 'served', startedAt)
           return read

@@ -15,13 +15,16 @@ interface ResponseDetail {
   x: object
 }
 
+/** What a string or buffer needs besides its content, a segment its slot in the Map included; measured, rounded up. */
+export const PART_BYTES: Bytes = 192
+
 /** A value as it is decoded once; whoever is to get it gets a copy (`freshValue`). */
 export interface ResponseContent {
   readonly value: ResponseValue | null
   /** The part of the value that may be of any depth, `pageData` or `props`: parsed anew for each copy. */
   readonly json: string | undefined
   readonly cacheControl: CacheControl | undefined
-  /** What text and buffers of the value keep alive. */
+  /** What it keeps alive. */
   readonly bytes: Bytes
 }
 
@@ -96,7 +99,8 @@ export function readContent(detail: unknown, body: Buffer): ResponseContent {
     cacheControl = { revalidate: c.r === false ? false : fromJsonNumber(c.r) }
     if (c.e !== undefined) cacheControl.expire = fromJsonNumber(c.e)
   }
-  return { value, json, cacheControl, bytes: sections.decodedBytes }
+  const bytes = sections.decodedBytes + (s as unknown[]).length * PART_BYTES
+  return { value, json, cacheControl, bytes }
 }
 
 function valueOf(kind: string, x: Record<string, unknown>, sections: SectionReader): ResponseValue | null {
