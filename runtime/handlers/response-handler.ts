@@ -47,6 +47,7 @@ export function createCacheHandlerClass(
 ): CacheHandlerClass {
   watchPrefetches()
   const markStale = createMarkStale(abilities)
+
   return class DistributedCacheHandler implements CacheHandler {
     private readonly constructedAt: LocalMillis = localNow()
     private readonly reads = new RequestReads()
