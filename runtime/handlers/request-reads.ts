@@ -8,6 +8,9 @@ export interface KnownAtRead {
   readonly at: LocalMillis
 }
 
+/** The handler of images lives as long as the server, and most of what it reads is never set. */
+export const MAX_READS = 1_000
+
 /** Which entries values were made of, but for the first value of each request. */
 const origins = new WeakMap<object, Entry>()
 
@@ -33,6 +36,8 @@ export class RequestReads {
     } else {
       this.others ??= new Map()
       this.others.set(key, { fence, at })
+      // Whoever sets it all the same has the fence of a set without a read, an older one.
+      if (this.others.size > MAX_READS) this.others.delete(this.others.keys().next().value as string)
     }
   }
 

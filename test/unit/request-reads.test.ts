@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { ResponseValue } from '../../runtime/handlers/next-types'
-import { RequestReads } from '../../runtime/handlers/request-reads'
+import { MAX_READS, RequestReads } from '../../runtime/handlers/request-reads'
 import type { Entry } from '../../src/entry'
 
 const valueOf = (kind: 'REDIRECT' | 'IMAGE') => ({ kind, props: {} }) as unknown as ResponseValue
@@ -41,4 +41,12 @@ it('the handler of images, which lives as long as the server, keeps none alive',
   reads.handOut(image, entryOf(1))
   expect(reads.originOf(image)?.fence).toBe(1)
   expect(Object.values(reads)).not.toContain(image)
+})
+
+it('what is never set is forgotten, the oldest first', () => {
+  const reads = new RequestReads()
+  for (let key = 0; key <= MAX_READS + 1; key++) reads.note(String(key), key, key)
+  expect(reads.take('1')).toBeUndefined()
+  expect(reads.take('2')).toEqual({ fence: 2, at: 2 })
+  expect(reads.take(String(MAX_READS + 1))).toEqual({ fence: MAX_READS + 1, at: MAX_READS + 1 })
 })
