@@ -6,6 +6,7 @@ import {
   decodeRecord,
   encodeRecord,
   HEAD_BYTES,
+  isOpen,
   MAX_META_BYTES,
   type RecordFault,
   type RecordHead,
@@ -107,12 +108,38 @@ export async function encodeEntry(
   return encodeRecord(key, head, metaBytes, entry.chunks, encryption)
 }
 
-/** The entry in the bytes under the key, or why there is none. Never throws. */
-export async function decodeEntry(
+/**
+ * The entry as a reader would find it in `record`, which was made of it: known, so that nothing is checked, decrypted
+ * or decompressed.
+ */
+export function storedEntry(record: Buffer, entry: NewEntry): Entry {
+  const { fence, bornAt, modifiedAt, tags, retryAt, retryFence, fromBuild, revalidate, expire } = entry
+  const refused = retryAt > 0
+  return {
+    fence,
+    bornAt,
+    modifiedAt,
+    tags: [...tags],
+    retryAt: refused ? retryAt : 0,
+    ...(refused && retryFence !== undefined && { retryFence }),
+    ...(fromBuild && { fromBuild }),
+    revalidate,
+    expire,
+    // What JSON leaves out is missing for everybody.
+    detail: JSON.parse(JSON.stringify(entry.detail)) as unknown,
+    body: isOpen(record)
+      ? record.subarray(record.length - bytesOf(entry.chunks))
+      : Buffer.concat(entry.chunks),
+    stamp: record.subarray(0, HEAD_BYTES),
+  }
+}
+
+/** The entry in the bytes under the key, or why there is none. Never throws; nobody waits unless it is compressed. */
+export function decodeEntry(
   key: string,
   bytes: Buffer,
   { maxEntryBytes, encryption }: EntryFormat,
-): Promise<Entry | RecordFault> {
+): Entry | RecordFault | Promise<Entry | RecordFault> {
   const record = decodeRecord(key, bytes, maxEntryBytes, encryption)
   if (typeof record === 'string') return record
   const meta = record.meta as Partial<Metadata> | null
@@ -130,16 +157,8 @@ export async function decodeEntry(
   } catch {
     return 'metadata'
   }
-  let body = record.body
-  if (record.codec !== 'none') {
-    try {
-      body = await decompress(record.codec, body, record.rawBytes)
-    } catch {
-      return 'decompress'
-    }
-  }
-  const { fence, bornAt, modifiedAt } = record
-  return {
+  const { fence, bornAt, modifiedAt, codec, rawBytes } = record
+  const withBody = (body: Buffer): Entry => ({
     fence,
     bornAt,
     modifiedAt,
@@ -152,7 +171,9 @@ export async function decodeEntry(
     detail,
     body,
     stamp: bytes.subarray(0, HEAD_BYTES),
-  }
+  })
+  if (codec === 'none') return withBody(record.body)
+  return decompress(codec, record.body, rawBytes).then(withBody, () => 'decompress')
 }
 
 /** What its age says about an entry; a reader may bring a `revalidate` of its own. */

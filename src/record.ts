@@ -157,6 +157,11 @@ export function decodeRecord(
   return { fence, bornAt, modifiedAt, codec, rawBytes, meta, body: content.subarray(metaLength) }
 }
 
+/** Whether the body of a record of ours lies in it as it is: neither compressed nor sealed. */
+export function isOpen(record: Buffer): boolean {
+  return record[5] === 0 && record[6] === 0
+}
+
 /** What a seal vouches for besides the content: the head, whose order Redis must see, and where it belongs. */
 function authenticated(key: string, record: Buffer): Uint8Array[] {
   return [record.subarray(0, 44), Buffer.from(key)]

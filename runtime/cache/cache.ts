@@ -1,4 +1,4 @@
-import { decodeEntry, encodeEntry, type Entry, type NewEntry } from '../../src/entry'
+import { encodeEntry, type Entry, type NewEntry, storedEntry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
 import type { EntryScope } from '../../src/key-names'
 import { localNow } from '../../src/server-time'
@@ -178,8 +178,7 @@ export class Cache {
       })
       reader.written(key, entry.tags)
       // The announcement of this very write may come back before its reply: then a read proves it later.
-      const stored = await decodeEntry(key, record, format)
-      if (outcome === 'stored' && typeof stored !== 'string') local.keep(key, stored, proof)
+      if (outcome === 'stored') local.keep(key, storedEntry(record, entry), proof)
       flight?.stored(key)
       if (scope === 'response' && !entry.fromBuild) build?.spend(key)
       emit('write', { scope, key, outcome, bytes: record.length, ms: localNow() - startedAt })

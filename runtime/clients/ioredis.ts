@@ -1,8 +1,12 @@
 import { Command, Redis, ReplyError } from 'ioredis'
 import type { RedisReply } from './client'
 import { createClientOver } from './create-client'
+import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
+
+/** Replies as Buffers. */
+const NO_ENCODING = { replyEncoding: null as never }
 
 /** One connection of ioredis (5.4 to 6), stripped of everything that it would do by itself. */
 const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
@@ -42,18 +46,20 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
   const link: Link = {
     write(commands) {
       const { stream } = redis
+      const replies = new GatheredReplies(commands.length)
       stream.cork()
       try {
-        return commands.map(({ args: [name, ...rest] }) => {
+        for (const [index, { args }] of commands.entries()) {
           // Upper case passes by the reply transformers of ioredis (HGETALL to an object), which go by the
           // lower-case name, so that both drivers give what Redis said.
-          const command = new Command(name.toUpperCase(), rest, { replyEncoding: null as never })
-          const reply = redis.sendCommand(command) as Promise<RedisReply>
+          const command = new Command(args[0].toUpperCase(), args.slice(1), NO_ENCODING)
+          gather(command, index, replies)
+          void redis.sendCommand(command)
           // The bytes are in the socket. ioredis would keep the arguments until the reply, and put them into
           // an error reply.
           command.args = []
-          return reply.then(undefined, errorReplyAsValue)
-        })
+        }
+        return replies.all
       } finally {
         stream.uncork()
       }
@@ -67,6 +73,21 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     },
   }
   return link
+}
+
+/** Takes the reply before the promise of the command does, which nobody looks at but who traces commands. */
+function gather(command: Command, index: number, replies: GatheredReplies): void {
+  const { resolve, reject } = command
+  command.resolve = (reply) => {
+    replies.add(index, reply as RedisReply)
+    resolve(reply)
+  }
+  command.reject = (error) => {
+    command.promise.catch(() => {})
+    reject(error)
+    if (error instanceof ReplyError) replies.add(index, error as Error)
+    else replies.fail(error)
+  }
 }
 
 function errorReplyAsValue(error: unknown): Error {

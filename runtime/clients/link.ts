@@ -9,11 +9,11 @@ import type { RedisCommand, RedisReply } from './client'
  */
 export interface Link {
   /**
-   * Writes all commands at once; one promise per command. An error reply is a value; a promise rejects only
-   * when the connection is lost. Must not keep a reference to `commands` or their buffers once the bytes are
+   * Writes all commands at once, at least one. An error reply is a value; the promise rejects only when the
+   * connection is lost. Must not keep a reference to `commands` or their buffers once the bytes are
    * in the socket: a command without a reply must not hold its payload.
    */
-  write(commands: readonly RedisCommand[]): Promise<RedisReply>[]
+  write(commands: readonly RedisCommand[]): Promise<RedisReply[]>
   /** PING that is legal after `subscribe`, too; error replies are values. */
   ping(): Promise<RedisReply>
   /** Rejects when Redis refuses, or the connection is lost. */

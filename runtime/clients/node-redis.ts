@@ -1,11 +1,13 @@
 import * as driver from 'redis'
 import type { RedisCommand, RedisReply } from './client'
 import { createClientOver } from './create-client'
+import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
 
 /** RESP markers of simple and bulk strings; not every 5.x exports RESP_TYPES. */
 const TYPE_MAPPING = { [0x2b]: Buffer, [0x24]: Buffer } as const
+const COMMAND_OPTIONS = { typeMapping: TYPE_MAPPING, timeout: undefined } as never
 
 /**
  * Over its high-water mark node-redis keeps the rest of a batch in its own queue until the socket has drained,
@@ -61,18 +63,17 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     }
   }
 
-  const send = (args: readonly (string | Buffer)[]): Promise<RedisReply> =>
-    client
-      .sendCommand<RedisReply>(
-        args as (string | Buffer)[],
-        { typeMapping: TYPE_MAPPING, timeout: undefined } as never,
-      )
-      .then(undefined, errorReplyAsValue)
+  const sendCommand = (args: readonly (string | Buffer)[]): Promise<RedisReply> =>
+    client.sendCommand<RedisReply>(args as (string | Buffer)[], COMMAND_OPTIONS)
 
   const link: Link = {
     // node-redis collects what is sent in one turn of the event loop and writes it at once.
-    write: (commands: readonly RedisCommand[]) => commands.map(({ args }) => send(args)),
-    ping: () => send(['PING']),
+    write(commands: readonly RedisCommand[]) {
+      const replies = new GatheredReplies(commands.length)
+      for (const [index, { args }] of commands.entries()) gather(sendCommand(args), index, replies)
+      return replies.all
+    },
+    ping: () => sendCommand(['PING']).then(undefined, errorReplyAsValue),
     subscribe: (channel) =>
       client
         .subscribe(channel, (payload: Buffer) => events.onMessage(channel, payload), true)
@@ -84,6 +85,16 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     },
   }
   return link
+}
+
+function gather(reply: Promise<RedisReply>, index: number, replies: GatheredReplies): void {
+  reply.then(
+    (value) => replies.add(index, value),
+    (error: unknown) => {
+      if (isErrorReply(error)) replies.add(index, error)
+      else replies.fail(error)
+    },
+  )
 }
 
 function errorReplyAsValue(error: unknown): Error {

@@ -113,7 +113,7 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
 
   // A function of its own, without `commands` in scope: its closures live until Redis answers, which may be
   // long after the timeout, and would otherwise keep the payload.
-  function exchange(replies: Promise<RedisReply>[], bytes: number, timeoutMs: number): Promise<RedisReply[]> {
+  function exchange(replies: Promise<RedisReply[]>, bytes: number, timeoutMs: number): Promise<RedisReply[]> {
     return new Promise((resolve, reject) => {
       const patienceMs = 2 * Math.max(commandMs, timeoutMs)
       const mine: Exchange = { sentAt: performance.now(), patienceMs, reject }
@@ -131,7 +131,7 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
       exchanges.add(mine)
       backlogBytes += bytes
       watchForSilence()
-      Promise.all(replies).then(
+      replies.then(
         (values) => {
           lastReplyAt = performance.now()
           settle()
@@ -177,10 +177,14 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
   return {
     send,
     ping: (timeoutMs) =>
-      ended === undefined ? exchange([link.ping()], 0, timeoutMs) : Promise.reject(ended),
+      ended === undefined ? exchange(link.ping().then(asBatch), 0, timeoutMs) : Promise.reject(ended),
     subscribe: (channel) =>
       ended === undefined
-        ? exchange([link.subscribe(channel).then(() => null)], 0, commandMs)
+        ? exchange(
+            link.subscribe(channel).then(() => []),
+            0,
+            commandMs,
+          )
         : Promise.reject(ended),
     end,
   }
@@ -193,9 +197,11 @@ function openOrFail(openLink: OpenLink, { target, connectMs }: SessionSettings, 
   } catch (error) {
     const refused = (): Promise<never> => Promise.reject(error)
     setImmediate(() => events.onEnd(messageOf(error)))
-    return { write: () => [refused()], ping: refused, subscribe: refused, destroy() {} }
+    return { write: refused, ping: refused, subscribe: refused, destroy() {} }
   }
 }
+
+const asBatch = (reply: RedisReply): RedisReply[] => [reply]
 
 /** Scripts wrap the error of the command in their own words. */
 function isReadOnlyError(reply: RedisReply): boolean {

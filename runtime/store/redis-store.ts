@@ -1,15 +1,16 @@
 import { ClockHistory } from '../../src/clock-history'
-import { DistributedCacheError } from '../../src/errors'
 import { keyPayload, lanePayload } from '../../src/bus-message'
 import { leaseName } from '../../src/key-names'
 import { Lanes } from '../../src/lanes'
 import { localNow, ServerTime } from '../../src/server-time'
-import type { TagChange, TagView } from '../../src/tag-state'
+import type { TagChange } from '../../src/tag-state'
 import type { Bytes, Clock, LocalMillis, Milliseconds } from '../../src/units'
 import { CLOCK_HORIZON_MICROS } from '../../src/units'
-import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
+import type { RedisClient, RedisReply } from '../clients/client'
 import { Acknowledged } from './acknowledged'
 import { createConfirmation } from './confirmation'
+import { createReadBatches } from './read-batches'
+import { RecordWriter } from './record-writer'
 import { entryBytes, parseTagView, parseTime, readTagsCommand, text } from './replies'
 import { loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
@@ -23,7 +24,7 @@ import { renewLeaseScript } from './scripts/renew-lease'
 import { restoreInvalidationsScript } from './scripts/restore-invalidations'
 import { writeEntryScript } from './scripts/write-entry'
 import { TagWriter, type TagWriterOptions } from './tag-writer'
-import type { LeaseState, Patience, Store, StoredBytes, WriteOutcome } from '../../src/store'
+import type { LeaseState, Patience, Store, StoredBytes } from '../../src/store'
 import { within } from '../within'
 
 const SCRIPTS: readonly Script[] = [
@@ -79,6 +80,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     acknowledged,
     origin: { last: () => lanes.last(client.laneOf(names.tags)), next: () => next(names.tags) },
   })
+  const records = new RecordWriter({ client, publisher: options.publisher, bus: names.bus }, next)
   const { confirmation } = options
   const confirm =
     confirmation && createConfirmation({ ...confirmation, key: names.tags, ttlMs: options.stateTtlMs })
@@ -96,7 +98,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     args: (string | Buffer)[],
     patience?: Patience,
   ): Promise<RedisReply> {
-    return runScript(client, script, keys, args, timeoutOf(patience))
+    return runScript(client, script, keys, args, { timeoutMs: timeoutOf(patience) })
   }
 
   function timeoutOf(patience: Patience | undefined): Milliseconds | undefined {
@@ -163,73 +165,61 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const heartbeats = setInterval(heartbeat, options.attendEveryMs ?? 1_000)
   heartbeats.unref()
 
-  /** Sends commands that end with a read of the tag state, and makes the state whole when it is not. */
-  async function readView(
-    tags: readonly string[],
-    before: RedisCommand[],
-    patience: Patience | undefined,
-  ): Promise<[RedisReply[], TagView]> {
-    for (let attempt = 0; ; attempt++) {
+  const batches = createReadBatches({
+    client,
+    commandMs: options.commandMs,
+    end,
+    async ask(commands, tags, timeoutMs) {
+      // The connection may be another one than when the read was asked for.
+      if (!attended) await connected({ leftMs: timeoutMs })
+      const at = commands.length
       const sentAt = localNow()
-      const commands = [...before, readTagsCommand(names.tags, tags)]
+      // Last: tag state that was read later than an entry judges it safely.
+      commands.push(readTagsCommand(names.tags, tags))
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
-      const replies = await client.send(commands, timeoutOf(patience))
-      const time = withTime ? parseTime(replies[before.length + 1]) : undefined
+      const replies = await client.send(commands, timeoutMs)
+      const time = withTime ? parseTime(replies[at + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
-      const view = parseTagView(replies[before.length], tags, latestPossible())
-      if (view !== undefined && view.clock >= history.latest) {
-        observed(view.clock)
-        // What cannot be mended is judged as it is: nothing with such a tag is served.
-        if (view.damaged.length === 0 || attempt === 2) return [replies, view]
-        options.onDamage(view.damaged.length)
-        const mend = view.damaged.map((tag) => ({ tag, windowMicros: undefined }))
-        await within(tagWriter.invalidate(mend), patience?.leftMs)
-        continue
-      }
-      // The state is gone, or behind what we know: raise the floor before anything is served.
-      if (attempt === 2) throw new DistributedCacheError('CLIENT', 'The tag state does not hold still.')
-      await within(attend(history.latest), patience?.leftMs)
-    }
-  }
+      const view = parseTagView(replies[at], tags, latestPossible())
+      if (view === undefined || view.clock < history.latest) return [replies, undefined]
+      observed(view.clock)
+      return [replies, view]
+    },
+    // The state is gone, or behind what we know: raise the floor before anything is served.
+    recover: async (timeoutMs) => void (await within(attend(history.latest), timeoutMs)),
+    async mend(damaged, timeoutMs) {
+      options.onDamage(damaged.length)
+      const changes = damaged.map((tag) => ({ tag, windowMicros: undefined }))
+      await within(tagWriter.invalidate(changes), timeoutMs)
+    },
+    async readByScript(key, stamp, tags, patience) {
+      const reply = await run(readEntryScript, [key], [stamp, end], patience)
+      const view = await batches.readTags(tags, patience)
+      return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view }
+    },
+  })
 
   return {
-    async read(key, tags, stamp, patience): Promise<StoredBytes> {
-      await connected(patience)
-      // The entry first: tag state that was read later judges it safely.
-      const get: RedisCommand = { key, args: ['GETRANGE', key, '0', end] }
-      const conditional: RedisCommand = {
-        key,
-        args: ['EVALSHA', readEntryScript.sha1, '1', key, stamp ?? '', end],
-      }
-      const [replies, view] = await readView(tags, [stamp === undefined ? get : conditional], patience)
-      if (replies[0] instanceof Error && replies[0].message.startsWith('NOSCRIPT')) {
-        const reply = await run(readEntryScript, [key], [stamp ?? '', end], patience)
-        const [, after] = await readView(tags, [], patience)
-        return { bytes: reply === 1 ? 'unchanged' : entryBytes(reply), view: after }
-      }
-      return { bytes: replies[0] === 1 ? 'unchanged' : entryBytes(replies[0]), view }
+    // On a connection that is greeted nothing lies between the caller and its batch.
+    read(key, tags, stamp, patience): Promise<StoredBytes> {
+      if (attended) return batches.read(key, tags, stamp, patience)
+      return connected(patience).then(() => batches.read(key, tags, stamp, patience))
     },
 
     async readTags(tags, patience) {
       await connected(patience)
-      const [, view] = await readView(tags, [], patience)
-      return view
+      return batches.readTags(tags, patience)
     },
 
-    async write(key, record, ttlMs, { token = '', damaged = '' } = {}): Promise<WriteOutcome> {
+    async write(key, record, ttlMs, more = {}) {
       await connected()
-      const payload = keyPayload(next(key), key)
-      const args = [record, String(ttlMs), token, names.bus, payload, damaged]
-      const reply = await run(writeEntryScript, [key, leaseName(key)], args)
-      return reply === 1 ? 'stored' : 'superseded'
+      return records.write(key, record, ttlMs, more)
     },
 
-    async add(key, record, ttlMs): Promise<WriteOutcome> {
+    async add(key, record, ttlMs) {
       await connected()
-      const payload = keyPayload(next(key), key)
-      const reply = await run(addEntryScript, [key], [record, String(ttlMs), names.bus, payload])
-      return reply === 1 ? 'stored' : 'superseded'
+      return records.add(key, record, ttlMs)
     },
 
     async claimLease(key, token, ttlMs, stamp, patience): Promise<LeaseState> {
@@ -268,10 +258,10 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async catchUp(seen, tags, patience) {
       await connected(patience)
-      const [, view] = await readView(tags, [], patience)
+      const view = await batches.readTags(tags, patience)
       if (view.clock >= seen) return view
       await within(attend(seen), patience?.leftMs)
-      return (await readView(tags, [], patience))[1]
+      return batches.readTags(tags, patience)
     },
 
     fenceAt: (time: LocalMillis) => history.at(time),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { DistributedCacheError } from '../../src/errors'
 import type { Milliseconds } from '../../src/units'
-import type { CommandArgument, RedisClient, RedisReply } from '../clients/client'
+import type { CommandArgument, RedisClient, RedisCommand, RedisReply } from '../clients/client'
 
 /** A Lua script with everything needed to call it. */
 export interface Script {
@@ -24,20 +24,24 @@ export async function loadScripts(client: RedisClient, scripts: readonly Script[
 }
 
 /**
- * Runs a script by its digest: one round trip, two when the server does not know the script yet (it was
+ * Runs a script by its digest, behind other commands if there are any: one round trip, two when the server does not know the script yet (it was
  * restarted, or its scripts were flushed).
  *
- * @throws DistributedCacheError SCRIPT when the script fails; what `send` rejects with otherwise
+ * @throws DistributedCacheError SCRIPT when the script fails, or what is before it; what `send` rejects with otherwise
  */
 export async function runScript(
   client: RedisClient,
   script: Script,
   keys: readonly string[],
   args: readonly CommandArgument[],
-  timeoutMs?: Milliseconds,
+  { timeoutMs, before = [] }: { timeoutMs?: Milliseconds | undefined; before?: readonly RedisCommand[] } = {},
 ): Promise<RedisReply> {
   const rest = [String(script.keyCount), ...keys, ...args]
-  let [reply] = await client.send([{ key: keys[0], args: ['EVALSHA', script.sha1, ...rest] }], timeoutMs)
+  const byDigest: RedisCommand = { key: keys[0], args: ['EVALSHA', script.sha1, ...rest] }
+  const replies = await client.send([...before, byDigest], timeoutMs)
+  let reply = replies.pop()
+  const failed = replies.find((each) => each instanceof Error)
+  if (failed !== undefined) reply = failed
   if (reply instanceof Error && reply.message.startsWith('NOSCRIPT')) {
     ;[reply] = await client.send([{ key: keys[0], args: ['EVAL', script.lua, ...rest] }], timeoutMs)
   }

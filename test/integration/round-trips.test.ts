@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Driver } from '../../src/options'
 import { type RedisServer, startRedis } from '../support/redis-server'
-import { contentOf, createFleet, DRIVERS, type Replica, useCacheEntry } from '../support/replicas'
+import { contentOf, createFleet, DRIVERS, record, type Replica, useCacheEntry } from '../support/replicas'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy'
 
 let redis: RedisServer
@@ -65,7 +65,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
       const write = await cost(() => handler.set('k', Promise.resolve(entry)))
       expect(write).toEqual({
         roundTrips: 1,
-        commands: { evalsha: 1, getrange: 2, set: 1, publish: 1 },
+        commands: { set: 1, evalsha: 1, getrange: 2, rename: 1, pexpire: 1, publish: 1 },
       })
 
       const read = await cost(async () =>
@@ -111,6 +111,41 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
       expect((await cost(() => handler.get('p', { kind: 'APP_ROUTE' }))).roundTrips).toBe(1)
       expect((await cost(() => handler.get('f', { kind: 'FETCH', tags, softTags: tags }))).roundTrips).toBe(1)
     })
+  })
+
+  it('reads of one turn: one round trip, and one look at the tags', async () => {
+    const handler = replica.useCacheHandlers.default
+    const keys = ['a', 'b', 'c']
+    for (const key of keys) await store(replica, key, [`tag of ${key}`])
+    const reads = await cost(async () => {
+      const found = await Promise.all([...keys, 'none'].map((key) => handler.get(key, ['soft'])))
+      const contents = await Promise.all(found.map(contentOf))
+      expect(contents).toEqual([...keys.map((key) => `content of ${key}`), undefined])
+    })
+    // The last one also asks who generates it.
+    expect(reads.commands).toMatchObject({ hmget: 1 })
+    await handler.updateTags(['tag of b'])
+    const after = await Promise.all(keys.map((key) => handler.get(key, [])))
+    expect(await Promise.all(after.map(contentOf))).toEqual(['content of a', undefined, 'content of c'])
+  })
+
+  it('a write leaves nothing behind but its entry, stored or superseded', async () => {
+    const handler = replica.useCacheHandlers.default
+    await handler.get('k', [])
+    const older = useCacheEntry('older', { tags: [] })
+    const newer = useCacheEntry('newer', { tags: [], timestamp: older.timestamp + 5 })
+    const entriesOf = () => redis.command('KEYS', 'ndc:test:build-1:u:*') as Promise<string[]>
+    const before = await entriesOf()
+    const writes = await record('write', async () => {
+      await handler.set('k', Promise.resolve(newer))
+      await handler.set('k', Promise.resolve(older))
+    })
+    expect(writes.map(({ outcome }) => outcome)).toEqual(['stored', 'superseded'])
+    const names = (await entriesOf()).filter((name) => !before.includes(name))
+    expect(names).toHaveLength(1)
+    // What a script never took over would be gone soon; the entry is not.
+    expect(await redis.command('PTTL', names[0] as string)).toBeGreaterThan(120_000)
+    expect(await contentOf(await handler.get('k', []))).toBe('newer')
   })
 
   it('Next announces an invalidation through both interfaces: one script', async () => {

@@ -81,8 +81,8 @@ export async function startFleet(): Promise<Fleet> {
     return String(await Promise.all(states.map((state) => redis.command('HGET', state, 'clock'))))
   }
 
-  // The script that writes an entry is the only caller of SET.
-  const writes = async (): Promise<number> => (await redis.commandStats())['set'] ?? 0
+  // Only the scripts that write an entry rename anything.
+  const writes = async (): Promise<number> => (await redis.commandStats())['rename'] ?? 0
 
   return {
     redis,

@@ -23,7 +23,7 @@ function openLink(_target: unknown, _connectMs: number, linkEvents: LinkEvents):
     events: linkEvents,
     destroyed: false,
     write: (commands) =>
-      commands.map(({ args: [name] }) => (name === 'CLIENT' || name === 'PING' ? ok : answer())),
+      Promise.all(commands.map(({ args: [name] }) => (name === 'CLIENT' || name === 'PING' ? ok : answer()))),
     ping: () => ok,
     subscribe: () => Promise.resolve(),
     destroy() {

@@ -2,7 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { crc32, crc32Portable } from '../../src/crc32'
 import { parseKeyring } from '../../src/encryption'
-import { bytesOf, decodeEntry, encodeEntry, type EntryFormat, type NewEntry } from '../../src/entry'
+import {
+  bytesOf,
+  decodeEntry,
+  encodeEntry,
+  type EntryFormat,
+  type NewEntry,
+  storedEntry,
+} from '../../src/entry'
 import type { Codec } from '../../src/options'
 import { decodeRecord, FORMAT_VERSION, HEAD_BYTES } from '../../src/record'
 import { isCodecAvailable } from '../../src/compression'
@@ -63,9 +70,18 @@ describe('entry records', () => {
         expect(decodedFacts).toEqual(facts)
         expect(Buffer.concat(chunks).equals(body)).toBe(true)
         expect(body.length).toBe(bytesOf(chunks))
+        // Who wrote it need not read it again.
+        expect(storedEntry(bytes, entry)).toEqual(decoded)
       }),
       { numRuns: 200 },
     )
+  })
+
+  it.each(codecs)('that were compressed are what their writer keeps (%s)', async (codec) => {
+    const entry = { ...fc.sample(newEntry, { numRuns: 1, seed: 1 })[0]!, chunks: [Buffer.alloc(5000, 'ab')] }
+    const bytes = await encode(entry, format(codec))
+    expect(bytes.length < 5000).toBe(codec !== 'none')
+    expect(storedEntry(bytes, entry)).toEqual(await decode(bytes))
   })
 
   it('refuse every truncation and every flipped bit', async () => {

@@ -5,10 +5,10 @@ import { defineScript } from '../script'
  * the key is newer than that, whatever its fence says.
  *
  * KEYS[1]  entry (STRING)
- * ARGV[1]  the record
- * ARGV[2]  TTL, milliseconds
- * ARGV[3]  channel of the bus
- * ARGV[4]  payload of the message
+ * KEYS[2]  the record (STRING), under a name of its own
+ * ARGV[1]  TTL, milliseconds
+ * ARGV[2]  channel of the bus
+ * ARGV[3]  payload of the message
  *
  * returns  1 stored, 0 there is one already
  *
@@ -16,10 +16,15 @@ import { defineScript } from '../script'
  */
 export const addEntryScript = defineScript({
   name: 'add-entry',
-  keyCount: 1,
+  keyCount: 2,
   lua: `
-redis.call('PUBLISH', ARGV[3], 'write ' .. ARGV[4])
-if redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then return 1 end
+redis.call('PUBLISH', ARGV[2], 'write ' .. ARGV[3])
+if redis.call('TYPE', KEYS[1])['ok'] == 'none' then
+  redis.call('RENAME', KEYS[2], KEYS[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  return 1
+end
+redis.call('DEL', KEYS[2])
 return 0
 `,
 })

@@ -9,7 +9,8 @@ import { defineScript } from '../script'
  *
  * KEYS[1]  entry (STRING)
  * KEYS[2]  lease (STRING)
- * ARGV[1]  the record
+ * KEYS[3]  the record (STRING), under a name of its own: what a script is given, Lua hashes byte by byte
+ * ARGV[1]  head of the record
  * ARGV[2]  TTL, milliseconds
  * ARGV[3]  token of the writer's lease, '' if it has none
  * ARGV[4]  channel of the bus
@@ -23,7 +24,7 @@ import { defineScript } from '../script'
  */
 export const writeEntryScript = defineScript({
   name: 'write-entry',
-  keyCount: 2,
+  keyCount: 3,
   lua: `
 local new = ARGV[1]
 local holder = redis.pcall('GETRANGE', KEYS[2], 0, 127)
@@ -33,11 +34,15 @@ local old = redis.pcall('GETRANGE', KEYS[1], 0, ${HEAD_BYTES - 1})
 if type(old) == 'string' and #old == ${HEAD_BYTES} and old ~= ARGV[6] and string.sub(old, 1, 5) == string.sub(new, 1, 5) then
   for i = ${ORDER_OFFSET + 1}, ${ORDER_OFFSET + ORDER_BYTES} do
     local was, is = string.byte(old, i), string.byte(new, i)
-    if was > is then return 0 end
+    if was > is then
+      redis.call('DEL', KEYS[3])
+      return 0
+    end
     if was < is then break end
   end
 end
-redis.call('SET', KEYS[1], new, 'PX', ARGV[2])
+redis.call('RENAME', KEYS[3], KEYS[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 `,
 })
