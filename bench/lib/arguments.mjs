@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util'
 
-export const LEVELS = ['handler', 'application', 'fleet', 'scale']
+export const LEVELS = ['handler', 'storage', 'application', 'fleet', 'scale']
 
 /** Counts need few repetitions, times many. */
 const REPETITIONS = {
-  quick: { handler: 3, application: 2, fleet: 1, scale: 2 },
-  full: { handler: 7, application: 5, fleet: 3, scale: 5 },
+  quick: { handler: 3, storage: 2, application: 2, fleet: 1, scale: 3 },
+  full: { handler: 7, storage: 5, application: 5, fleet: 3, scale: 5 },
 }
 
 export const USAGE = `npm run bench -- [options]
@@ -16,6 +16,7 @@ export const USAGE = `npm run bench -- [options]
   --only text         cells whose name contains the text
   --subjects a,b      subjects whose name contains one of the texts; what is compared with stays in
   --repetitions n     interleaved repetitions of each cell
+  --report file       measure nothing: show a stored result, draw it, and write the tables of README.md from it
   --json file         where to write the results; default: bench/results/<date>.json
   --no-charts         no SVG beside the results
   --profile           --cpu-prof of every measured process, into bench/.cache/profiles (handler and scale)
@@ -32,6 +33,7 @@ export function readArguments(args) {
       subjects: { type: 'string' },
       repetitions: { type: 'string' },
       json: { type: 'string' },
+      report: { type: 'string' },
       charts: { type: 'boolean', default: true },
       profile: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
