@@ -27,7 +27,7 @@ const PAGES = [
   { name: 'cold page', path: '/bench/cold', reader: 'bench', figure: 'ttfbMs' },
 ]
 
-export async function runApplicationLevel({ quick, repetitions, only = '', wanted, log, fleets }) {
+export async function runApplicationLevel({ quick, repetitions, only = '', wanted, log, fleets, pace }) {
   const pages = PAGES.filter(({ name }) => name.includes(only))
   if (pages.length === 0) return []
   const { running, failed } = await fleets.take(chosenDeployments({ wanted, quick }), REPLICAS)
@@ -38,19 +38,21 @@ export async function runApplicationLevel({ quick, repetitions, only = '', wante
   }))
   const rows = []
   for (const page of pages) {
+    if (pace.leavesOut(`application: ${page.name}`)) continue
     log(page.name)
-    rows.push(await measurePage(page, pairs, failed, { quick, repetitions }))
+    rows.push(await measurePage(page, pairs, failed, { quick, repetitions, pace }))
   }
   return rows
 }
 
-async function measurePage(page, running, failed, { quick, repetitions }) {
+async function measurePage(page, running, failed, { quick, repetitions, pace }) {
   const subjects = {}
   for (const { deployment, reason } of failed)
     subjects[deployment.name] = { kind: deployment.kind, failed: reason }
   const isCold = page.figure === 'ttfbMs'
   const measure = isCold ? measureCold(page, quick ? 5 : 20) : measureWarm(page, quick ? 1 : 8)
-  const prepare = (one) => (isCold ? measure(one) : warmUp(one, page, quick ? 120 : 2_000))
+  const prepare = (one) =>
+    isCold ? measure(one) : warmUp(one, page, quick ? { duration: 1 } : { amount: 2_000 })
   const able = []
   for (const one of running) {
     const { name, kind, reference } = one.deployment
@@ -62,7 +64,7 @@ async function measurePage(page, running, failed, { quick, repetitions }) {
       subjects[name].failed = reasonOf(error)
     }
   }
-  for (const [one, { samples, failed: failure }] of await interleave(able, repetitions, measure)) {
+  for (const [one, { samples, failed: failure }] of await interleave(able, repetitions, measure, pace)) {
     const entry = subjects[one.deployment.name]
     if (failure !== undefined) entry.failed = failure
     else Object.assign(entry, { samples, median: await medianOf(one, samples) })
@@ -77,11 +79,11 @@ async function measurePage(page, running, failed, { quick, repetitions }) {
 }
 
 /** Every replica has the page, and its compiler has seen the code as often as everybody's. */
-async function warmUp(one, page, requests) {
+async function warmUp(one, page, size) {
   for (let round = 0; round < 3; round++) await visitAll(one, page)
   await Promise.all(
     one.replicas.map(({ url }) =>
-      autocannon({ url: url + page.path, connections: CONNECTIONS_PER_REPLICA, amount: requests }),
+      autocannon({ url: url + page.path, connections: CONNECTIONS_PER_REPLICA, ...size }),
     ),
   )
 }

@@ -8,8 +8,8 @@ import { coldCrowd, invalidatedCrowd, propagation, staleCrowd } from './scenario
 
 const SCENARIOS = [
   { name: 'cold page', run: coldCrowd, figure: 'queries' },
-  { name: 'stale page', run: staleCrowd, figure: 'queries' },
   { name: 'invalidated page', run: invalidatedCrowd, figure: 'queries' },
+  { name: 'stale page', run: staleCrowd, figure: 'queries' },
   { name: 'first new answer after an invalidation', run: propagation, figure: 'propagationMs' },
 ]
 
@@ -19,20 +19,23 @@ const SIZES = { quick: [3], full: [1, 3, 10] }
 const LARGE = 10
 
 export async function runFleetLevel(options) {
-  const { quick, only = '', wanted, fleets } = options
+  const { quick, only = '', wanted, fleets, pace } = options
   const rows = []
   const deployments = chosenDeployments({ wanted, quick })
   for (const replicas of SIZES[quick ? 'quick' : 'full']) {
     const scenarios = SCENARIOS.filter(({ name }) => `${name}, ${replicas} replicas`.includes(only))
     if (scenarios.length === 0) continue
     const own = scenarios.map((scenario) => rowOf(scenario, replicas))
+    const isTaken = own.map(() => true)
     const groups = replicas < LARGE ? [deployments] : deployments.map((one) => [one])
     for (const group of groups) {
       const taken = await fleets.take(group, replicas)
-      for (const [index, scenario] of scenarios.entries())
-        await measureScenario(scenario, own[index], taken, options)
+      for (const [index, scenario] of scenarios.entries()) {
+        if (pace.leavesOut(`fleet: ${own[index].name}`)) isTaken[index] = false
+        else await measureScenario(scenario, own[index], taken, options)
+      }
     }
-    rows.push(...own)
+    rows.push(...own.filter((_, index) => isTaken[index]))
   }
   await fleets.stop()
   return [...rows, ...(await measurePropagation(options))]
@@ -47,15 +50,16 @@ const rowOf = ({ name, figure }, replicas) => ({
 })
 
 async function measureScenario(scenario, { name, cell, subjects }, { running, failed }, options) {
-  const { quick, repetitions, log } = options
+  const { quick, repetitions, log, pace } = options
   log(name)
   for (const { deployment, reason } of failed)
     subjects[deployment.name] = { kind: deployment.kind, failed: reason }
   let serial = 0
-  const measured = await interleave(running, repetitions, (one) => {
+  const run = (one) => {
     const id = `${scenario.name.split(' ')[0]}-${cell.replicas}-${serial++}`
     return scenario.run(one, id, { quick })
-  })
+  }
+  const measured = await interleave(running, repetitions, run, pace)
   for (const [{ deployment }, { samples, failed: failure }] of measured) {
     const { kind, reference } = deployment
     subjects[deployment.name] =

@@ -9,11 +9,11 @@ import { chosenSubjects, referenceOf } from '../subjects/catalogue.mjs'
 const NEVER_MS = 3_000
 
 export async function measurePropagation(options) {
-  const { quick, repetitions, only = '', wanted, log } = options
+  const { quick, repetitions, only = '', wanted, log, pace } = options
   const rows = []
   for (const api of ['use cache', 'cacheHandler']) {
     const name = `propagation between two processes, ${api}`
-    if (!name.includes(only)) continue
+    if (!name.includes(only) || pace.leavesOut(`fleet: ${name}`)) continue
     log(name)
     const candidates = chosenSubjects(wanted).filter(
       ({ kind, apis, bodyIsRead, settings }) =>
@@ -27,9 +27,8 @@ export async function measurePropagation(options) {
     const subjects = {}
     for (const { subject, reason } of failed) subjects[subject.name] = { kind: subject.kind, failed: reason }
     try {
-      const measured = await interleave(running, repetitions, (member) =>
-        measure(member, api, quick ? 10 : 50),
-      )
+      const rounds = quick ? 5 : 50
+      const measured = await interleave(running, repetitions, (one) => measure(one, api, rounds), pace)
       for (const [{ subject }, { samples, failed: failure }] of measured) {
         const entry = {
           kind: subject.kind,

@@ -10,14 +10,14 @@ import { startSubject } from './subject-process.mjs'
 
 export const BOOT_ROW = 'start: import and build'
 
-export async function measureBoot({ quick, repetitions, wanted, log }) {
+export async function measureBoot({ quick, repetitions, wanted, log, pace }) {
   log(BOOT_ROW)
   const candidates = chosenSubjects(wanted).filter(
     ({ bodyIsRead, kind, settings }) =>
       !bodyIsRead && kind !== 'stock' && !(quick && settings.driver === 'redis'),
   )
   const subjects = {}
-  const measured = await interleave(candidates, quick ? 2 : repetitions, bootOnce)
+  const measured = await interleave(candidates, quick ? 2 : repetitions, bootOnce, pace)
   for (const [subject, { samples, failed }] of measured) {
     const { name, kind, l1 } = subject
     const reference = referenceOf(subject, { op: l1 ? 'L1 hit' : 'write' })

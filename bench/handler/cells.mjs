@@ -52,5 +52,8 @@ export function handlerCells({ quick }) {
     add(api, 'invalidate', {})
     for (const op of ['read hit', 'conditional read']) add(api, op, { network: '1 ms' })
   }
-  return [...cells.values()]
+  // What the goals are about comes first: a quick run may have to leave out the rest.
+  const [first, rest] = [[], []]
+  for (const cell of cells.values()) (READS.includes(cell.op) ? first : rest).push(cell)
+  return [...first, ...rest]
 }

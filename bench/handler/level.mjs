@@ -31,6 +31,7 @@ export async function runHandlerLevel(options) {
     const { running, failed, stop } = await startAll(needed, network, options)
     try {
       for (const cell of here) {
+        if (options.pace.leavesOut(`handler: ${cell.name}`)) continue
         options.log(cell.name)
         const members = running.filter(({ subject }) => isMeasured(subject, cell, options))
         const row = await measureCell(cell, members, options)
@@ -71,7 +72,7 @@ export async function startAll(subjects, network, { profile, log, processes }) {
 }
 
 /** @returns {Promise<object>} the row: samples and medians of each subject, and whom it is compared with */
-export async function measureCell(cell, members, { repetitions, quick }) {
+export async function measureCell(cell, members, { repetitions, quick, pace }) {
   const ms = quick ? 80 : 700
   const subjects = {}
   const able = []
@@ -88,7 +89,7 @@ export async function measureCell(cell, members, { repetitions, quick }) {
       subjects[subject.name] = { kind: subject.kind, failed: reasonOf(error) }
     }
   }
-  const measured = await interleave(able, repetitions, (member) => runOnce(member, cell, ms))
+  const measured = await interleave(able, repetitions, (member) => runOnce(member, cell, ms), pace)
   for (const [member, { samples, failed }] of measured) {
     const entry = subjects[member.subject.name]
     if (failed !== undefined) {

@@ -10,8 +10,8 @@ const REPETITIONS = {
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick             fewer cells, shorter runs: meant to end within 5 minutes on two quiet cores, once
-                      everything is installed and built
+  --quick             fewer cells, shorter runs: ends within 5 minutes on two cores, once everything is
+                      installed and built; where those are busy, with fewer repetitions and rows
   --level a,b         of ${LEVELS.join(', ')}; default: all
   --only text         cells whose name contains the text
   --subjects a,b      subjects whose name contains one of the texts; what is compared with stays in

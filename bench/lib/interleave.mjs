@@ -11,11 +11,14 @@ const LIMIT_MS = 120_000
  * @param {S[]} subjects
  * @param {number} repetitions
  * @param {(subject: S, repetition: number) => Promise<M>} measure
+ * @param {{ limitMs?: number, isLate?: () => boolean }} [options] whoever is late does not repeat
  * @returns {Promise<Map<S, { samples: M[], failed?: string }>>}
  */
-export async function interleave(subjects, repetitions, measure, limitMs = LIMIT_MS) {
+export async function interleave(subjects, repetitions, measure, options = {}) {
+  const { limitMs = LIMIT_MS, isLate = () => false } = options
   const results = new Map(subjects.map((subject) => [subject, { samples: [] }]))
   for (let repetition = 0; repetition < repetitions; repetition++) {
+    if (repetition > 0 && isLate()) break
     for (let turn = 0; turn < subjects.length; turn++) {
       const subject = subjects[(turn + repetition) % subjects.length]
       const result = results.get(subject)

@@ -13,10 +13,10 @@ import { measureProcesses } from './processes.mjs'
 const APIS = ['use cache', 'cacheHandler']
 
 export async function runScaleLevel(options) {
-  const { quick, only = '', wanted, log } = options
+  const { quick, only = '', wanted, log, pace } = options
   const rows = []
-  const wantedCells = APIS.flatMap((api) =>
-    DIMENSIONS.map((dimension) => {
+  const wantedCells = DIMENSIONS.flatMap((dimension) =>
+    APIS.map((api) => {
       const sizes = dimension.sizes[quick ? 'quick' : 'full']
       const [sample] = sizes.map((size) => dimension.cellOf(api, size))
       return { api, dimension, sizes, sample, name: `${api}, ${dimension.op}, ${dimension.what}` }
@@ -28,6 +28,7 @@ export async function runScaleLevel(options) {
   const { running, failed, stop } = await startAll(needed, 'loopback', options)
   try {
     for (const part of wantedCells) {
+      if (pace.leavesOut(`scale: ${part.name}`)) continue
       log(part.name)
       const takes = ({ subject }) => isMeasured(subject, part)
       rows.push(...(await measureDimension(part, running.filter(takes), failed.filter(takes), options)))
@@ -46,7 +47,7 @@ const isMeasured = (subject, { dimension, sample }) =>
 
 /** Nobody is compared with anybody here, but each with itself. */
 async function measureDimension({ api, dimension, sizes, name }, members, failed, options) {
-  const { repetitions, quick } = options
+  const { repetitions, quick, pace } = options
   const rows = new Map(sizes.map((size) => [size, rowOf(api, dimension, size, name)]))
   for (const { subject, reason } of failed)
     for (const row of rows.values()) row.subjects[subject.name] = { kind: subject.kind, failed: reason }
@@ -61,9 +62,8 @@ async function measureDimension({ api, dimension, sizes, name }, members, failed
       for (const size of able) rows.get(size).subjects[subject.name] = failure
       continue
     }
-    const measured = await interleave(able, repetitions, (size) =>
-      runOnce(member, dimension, api, size, quick),
-    )
+    const run = (size) => runOnce(member, dimension, api, size, quick)
+    const measured = await interleave(able, repetitions, run, pace)
     const smallest = measured.get(able[0]).samples
     for (const [size, { samples, failed: failure }] of measured) {
       const row = rows.get(size)

@@ -41,11 +41,8 @@ export async function measureProcesses(options) {
 
 /** One after the other: all of them at once would be more processes than a machine likes. */
 async function measureSubject(subject, cell, rows, { repetitions, profile }) {
+  const { kind } = subject
   const groups = []
-  const entry = {
-    kind: subject.kind,
-    reference: referenceOf(subject, { op: subject.l1 ? 'L1 hit' : cell.op }),
-  }
   try {
     for (const { count } of rows)
       groups.push({ count, ...(await startSubject(subject, { processes: count, profile })) })

@@ -57,6 +57,7 @@ export async function runStorageLevel(options) {
       rows.push(await measureStored(cell, running, compression))
     }
     for (const cell of carried) {
+      if (options.pace.leavesOut(`storage: ${cell.name}`)) continue
       log(cell.name)
       rows.push(asCarried(await measureCell(cell, running, options)))
     }
