@@ -100,6 +100,12 @@ const commands = {
     keys = keysOf(cell)
   },
 
+  /** The first entry, anew: as Next does, it is missed and then written. */
+  async rewrite() {
+    await operations.read(keys[0])
+    await operations.write(keys[0])
+  },
+
   /** @returns the bytes that one read of the first entry gave */
   async readOnce() {
     return { bytes: await operations.read(keys[0]) }

@@ -75,7 +75,7 @@ const versionsOf = ({ versions }) =>
 /** One column for each package, with and without local memory; drivers other than the first are in the result. */
 const columnOf = (name, { kind }) => {
   if (kind === 'limit') return name.endsWith(' redis') ? undefined : 'bare driver'
-  if (kind === 'stock') return 'Next.js in memory'
+  if (kind === 'stock') return 'Next.js alone'
   return kind === 'peer' ? name.split(/[/,]/)[0] : undefined
 }
 
@@ -84,12 +84,12 @@ function ratioTable(rows) {
     rows.flatMap(({ subjects }) => Object.entries(subjects).map(([name, entry]) => columnOf(name, entry))),
   )
   columns.delete(undefined)
-  const order = (column) => ['bare driver', 'Next.js in memory', column].indexOf(column)
+  const order = (column) => ['bare driver', 'Next.js alone', column].indexOf(column)
   const sorted = [...columns].sort((a, b) => order(a) - order(b))
   return table(
     ['', 'this package', ...sorted],
     rows.map((row) => [
-      row.name.replace(', loopback', ''),
+      (application(row) ? `${row.level}: ${row.name}` : row.name).replace(', loopback', ''),
       ownFigures(row),
       ...sorted.map((column) => ratiosOf(row, column)),
     ]),

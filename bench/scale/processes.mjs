@@ -8,7 +8,7 @@ import { chosenSubjects } from '../subjects/catalogue.mjs'
 import { grown } from './growth.mjs'
 
 const SIZES = [1, 3, 10]
-const ROUNDS = 20
+const ROUNDS = 10
 
 export async function measureProcesses(options) {
   const { only = '', wanted, log } = options
@@ -40,13 +40,13 @@ export async function measureProcesses(options) {
 }
 
 /** One after the other: all of them at once would be more processes than a machine likes. */
-async function measureSubject(subject, cell, rows, { repetitions, profile }) {
+async function measureSubject(subject, cell, rows, { repetitions, profile, pace }) {
   const { kind } = subject
   const groups = []
   try {
     for (const { count } of rows)
       groups.push({ count, ...(await startSubject(subject, { processes: count, profile })) })
-    const measured = await interleave(groups, repetitions, (group) => measureGroup(group, cell))
+    const measured = await interleave(groups, repetitions, (group) => measureGroup(group, cell), pace)
     const smallest = measured.get(groups[0]).samples
     for (const [index, group] of groups.entries()) {
       const { samples, failed } = measured.get(group)
@@ -61,19 +61,14 @@ async function measureSubject(subject, cell, rows, { repetitions, profile }) {
   }
 }
 
-async function measureGroup({ asks: [one, ...others] }, cell) {
+async function measureGroup({ asks, asks: [one, ...others] }, cell) {
+  for (const ask of asks) await ask('use', { cell })
   const times = []
-  let oldAnswers = 0
   for (let round = 0; round < ROUNDS; round++) {
-    await one('prepare', { cell })
-    for (const other of others) {
-      await other('use', { cell })
-      await other('readOnce')
-    }
+    // Nobody reads what is gone but the one that writes it: whoever misses would wait for the render of another.
+    await one('rewrite')
+    await Promise.all(others.map((other) => other('readOnce')))
     times.push((await one('invalidate')).ms)
-    // They are asked once, not all the time: ten that poll would measure how ten poll.
-    for (const { bytes } of await Promise.all(others.map((other) => other('readOnce'))))
-      if (bytes > 0) oldAnswers++
   }
-  return { p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99), oldAnswers: oldAnswers / ROUNDS }
+  return { p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) }
 }
