@@ -3,6 +3,7 @@ import type { Driver, Preset, ResolvedOptions } from '../../src/options'
 import { type RedisServer, startRedis } from '../support/redis-server'
 import {
   contentOf,
+  isStale,
   createFleet,
   DRIVERS,
   nextEvent,
@@ -56,7 +57,7 @@ const refusals = [
 const on = ({ useCacheHandlers }: Replica) => useCacheHandlers.default
 async function read(from: Replica, key = 'k') {
   const entry = await on(from).get(key, [])
-  return entry && { content: await contentOf(entry), stale: entry.revalidate === -1 }
+  return entry && { content: await contentOf(entry), stale: isStale(entry) }
 }
 async function fill(from: Replica, content: string, key = 'k', tags = ['t']): Promise<void> {
   await on(from).get(key, [])
