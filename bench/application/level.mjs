@@ -52,7 +52,7 @@ async function measurePage(page, running, failed, { quick, repetitions, pace }) 
   const isCold = page.figure === 'ttfbMs'
   const measure = isCold ? measureCold(page, quick ? 5 : 20) : measureWarm(page, quick ? 1 : 8)
   const prepare = (one) =>
-    isCold ? measure(one) : warmUp(one, page, quick ? { duration: 1 } : { amount: 2_000 })
+    isCold ? measure(one) : warmUp(one, page, quick ? { duration: 1 } : { amount: 1_000 })
   const able = []
   for (const one of running) {
     const { name, kind, reference } = one.deployment
