@@ -1,5 +1,10 @@
-/** The first line of what went wrong: rows have no room for more. */
-export const reasonOf = (error) => String(error?.message ?? error).split('\n')[0]
+const FOLDERS = /(?<![\w:/@])(?:file:\/\/)?\/(?:[^\s/'"]+\/)+/g
+
+/** The first line of what went wrong, since rows have no room for more; without folders, since results are published. */
+export const reasonOf = (error) =>
+  String(error?.message ?? error)
+    .split('\n')[0]
+    .replace(FOLDERS, '')
 
 /**
  * @template T

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { chosenDeployments, DEPLOYMENTS } from '../../bench/deployments/catalogue.mjs'
 import { readArguments } from '../../bench/lib/arguments.mjs'
+import { reasonOf } from '../../bench/lib/bounded.mjs'
 import { barChart, chartOfRow, shortNumber } from '../../bench/lib/chart.mjs'
 import { interleave } from '../../bench/lib/interleave.mjs'
 import { createPace } from '../../bench/lib/pace.mjs'
@@ -53,6 +54,14 @@ describe('interleaving', () => {
     })
     expect(results.get('a')).toEqual({ samples: [0], failed: 'broken' })
     expect(results.get('b')).toEqual({ samples: [0, 1, 2] })
+  })
+
+  it('names no folder of this machine, and leaves addresses and packages alone', () => {
+    const message =
+      "no '/home/me/a b.mjs' from /home/me/x/y.mjs, @scope/name at http://127.0.0.1:1/bench/cold"
+    expect(reasonOf(new Error(`${message}\nat /home`))).toBe(
+      "no 'a b.mjs' from y.mjs, @scope/name at http://127.0.0.1:1/bench/cold",
+    )
   })
 
   it('waits for nobody who hangs', async () => {
