@@ -1,34 +1,34 @@
 #!/usr/bin/env node
 // `npm run bench`: this package, the packages of others, stock Next.js and the physical limit at the same work, in one
 // run. See bench/README.md for what is measured, and docs/performance.md for how to read it.
-import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from '../scripts/install.mjs'
 import { readArguments, USAGE } from './lib/arguments.mjs'
-import { chartOfRow } from './lib/chart.mjs'
+import { reasonOf } from './lib/bounded.mjs'
+import { publish, writeRowCharts, writeResult } from './lib/publish.mjs'
+import { createPace } from './lib/pace.mjs'
 import { EXPLANATION, compare, formatRow } from './lib/report.mjs'
+import { formatVerdict, verdictOf } from './lib/verdict.mjs'
 
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
-const UNITS = {
-  opsPerSecond: 'per second',
-  ttfbMs: 'ms to first byte',
-  propagationMs: 'ms',
-  p50Ms: 'ms',
-  bootCpuMs: 'ms CPU',
-  renders: 'renders',
-}
 /** Each level, loaded when it is wanted: most need what is installed only now. */
 const LEVELS = {
   handler: async () => (await import('./handler/level.mjs')).runHandlerLevel,
+  storage: async () => (await import('./storage/level.mjs')).runStorageLevel,
   application: async () => (await import('./application/level.mjs')).runApplicationLevel,
   fleet: async () => (await import('./fleet/level.mjs')).runFleetLevel,
   scale: async () => (await import('./scale/level.mjs')).runScaleLevel,
 }
+/** Replicas that the fleet level of a quick run asks for: the application level leaves them running. */
+const QUICK_REPLICAS = 3
+/** A quick run promises 300 s; what is under way when the time is over is finished. */
+const QUICK_MS = 250_000
 
 const startedAt = performance.now()
-const log = (text) =>
-  console.error(`[${String(Math.round((performance.now() - startedAt) / 1000)).padStart(4)} s] ${text}`)
+const seconds = () => Math.round((performance.now() - startedAt) / 1000)
+const log = (text) => console.error(`[${String(seconds()).padStart(4)} s] ${text}`)
 
 async function main() {
   const choice = readArguments(process.argv.slice(2))
@@ -36,6 +36,29 @@ async function main() {
     console.log(USAGE)
     return
   }
+  if (choice.report !== undefined) {
+    const result = JSON.parse(await readFile(choice.report, 'utf8'))
+    const rows = result.rows.map((row) => ({ ...row, ratios: compare(row) }))
+    show({ ...result, rows, verdict: verdictOf({ rows }) })
+    log(`Written: ${(await publish({ ...result, rows }, choice.report)).join(', ')}`)
+    return
+  }
+  const result = await measure(choice)
+  show(result)
+  const file = choice.json ?? join(RESULTS, `${result.date.slice(0, 16).replaceAll(':', '')}.json`)
+  await writeResult(file, result)
+  if (choice.charts) await writeRowCharts(file.replace(/\.json$/, ''), result)
+  for (const row of result.leftOut ?? []) log(`No time was left for ${row}`)
+  const { seconds: tookSeconds, preparationSeconds } = result
+  log(`Written: ${file}. Took ${tookSeconds} s, after ${preparationSeconds} s of installing and building.`)
+}
+
+function show({ rows, verdict }) {
+  for (const row of rows) console.log(`\n${row.level}: ${formatRow(row)}`)
+  console.log(`\n${EXPLANATION}\n\n${formatVerdict(verdict)}\n`)
+}
+
+async function measure(choice) {
   ensureDependencies()
   // Each server and process of a subject is cleaned up when this one ends.
   process.setMaxListeners(0)
@@ -44,51 +67,59 @@ async function main() {
   const { installPeers, peerVersions } = await import('./lib/install-peers.mjs')
   const { describeMachine } = await import('./lib/machine.mjs')
   const { compilePackage } = await import('./lib/compile.mjs')
+  const { createFleets } = await import('./deployments/start.mjs')
+  const { BUILD_NAMES, prepareBuild } = await import('./deployments/builds.mjs')
   await installPeers(log)
   const machine = await describeMachine()
-  const needsHandlers = choice.levels.some((level) => level === 'handler' || level === 'scale')
-  if (needsHandlers) await compilePackage()
+  const date = new Date().toISOString()
+  // Propagation and sizes are measured with the handlers.
+  if (choice.levels.some((level) => level !== 'application')) await compilePackage()
 
+  if (choice.levels.some((level) => level === 'application' || level === 'fleet'))
+    for (const name of BUILD_NAMES)
+      // Whoever needs it says why there is none.
+      await prepareBuild(name, log).catch(() => {})
+  const preparedAt = seconds()
+  const pace = createPace({ limitMs: choice.quick ? QUICK_MS : Infinity, levels: choice.levels })
+
+  const atLeast = choice.quick && choice.levels.includes('fleet') ? QUICK_REPLICAS : 1
+  const fleets = createFleets({ log, atLeast })
   const rows = []
+  const failures = []
   for (const level of choice.levels) {
     log(`Level ${level}`)
-    const run = await LEVELS[level]()
+    pace.begin(level)
     const repetitions = choice.repetitionsOf(level)
-    for (const row of await run({ ...choice, repetitions, wanted: choice.subjects, log }))
-      rows.push({ ...row, repetitions, ratios: compare(row) })
+    try {
+      const run = await LEVELS[level]()
+      for (const row of await run({ ...choice, repetitions, wanted: choice.subjects, log, fleets, pace }))
+        rows.push({ ...row, repetitions, ratios: compare(row) })
+    } catch (error) {
+      // What the other levels measured is worth keeping.
+      log(`Level ${level} failed: ${error.stack}`)
+      failures.push({ level, reason: reasonOf(error) })
+      process.exitCode = 1
+    }
   }
-  for (const row of rows) console.log(`\n${row.level}: ${formatRow(row)}`)
-  console.log(`\n${EXPLANATION}`)
-
-  const file =
-    choice.json ?? join(RESULTS, `${new Date().toISOString().slice(0, 16).replaceAll(':', '')}.json`)
-  const result = {
-    date: new Date().toISOString(),
+  await fleets.stop()
+  return {
+    date,
     mode: choice.quick ? 'quick' : 'full',
-    minutes: Number(((performance.now() - startedAt) / 60_000).toFixed(1)),
+    seconds: seconds() - preparedAt,
+    preparationSeconds: preparedAt,
     machine,
     versions: await peerVersions(),
+    ...(pace.leftOut.length > 0 && { leftOut: pace.leftOut }),
+    ...(failures.length > 0 && { failures }),
+    verdict: verdictOf({ rows }),
     rows,
-  }
-  await mkdir(dirname(file), { recursive: true })
-  await writeFile(file, `${JSON.stringify(result, null, 1)}\n`)
-  if (choice.charts) await writeCharts(file.replace(/\.json$/, ''), result)
-  log(`Written: ${file}`)
-}
-
-async function writeCharts(folder, { rows, machine }) {
-  await mkdir(folder, { recursive: true })
-  for (const row of rows) {
-    const svg = chartOfRow(row, machine, UNITS)
-    const name = `${row.level} ${row.name}`.toLowerCase().replace(/[^a-z0-9]+/g, '-')
-    if (svg !== undefined) await writeFile(join(folder, `${name}.svg`), svg)
   }
 }
 
 try {
   await main()
   // Load generators and drivers of others may leave handles; nothing is pending that matters.
-  process.exit(0)
+  process.exit()
 } catch (error) {
   console.error(error.stack)
   process.exit(1)

@@ -3,9 +3,9 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { chosenDeployments } from '../deployments/catalogue.mjs'
 import { cpuMsOf, residentMiBOf } from '../deployments/process-facts.mjs'
-import { startDeployments } from '../deployments/start.mjs'
 import { assertAnswered, visit } from '../deployments/visit.mjs'
 import { connections } from '../handler/redis-facts.mjs'
+import { bounded, reasonOf } from '../lib/bounded.mjs'
 import { interleave } from '../lib/interleave.mjs'
 import { PEERS } from '../lib/install-peers.mjs'
 import { median, quantile, summarize } from '../lib/statistics.mjs'
@@ -14,6 +14,7 @@ const autocannon = createRequire(join(PEERS, 'package.json'))('autocannon')
 
 const REPLICAS = 2
 const CONNECTIONS_PER_REPLICA = 16
+const LIMIT_MS = 240_000
 
 const PAGES = [
   { name: 'warm page (ISR)', path: '/bench/warm', reader: 'bench', figure: 'opsPerSecond' },
@@ -26,55 +27,63 @@ const PAGES = [
   { name: 'cold page', path: '/bench/cold', reader: 'bench', figure: 'ttfbMs' },
 ]
 
-export async function runApplicationLevel({ quick, repetitions, only = '', wanted, log }) {
+export async function runApplicationLevel({ quick, repetitions, only = '', wanted, log, fleets, pace }) {
   const pages = PAGES.filter(({ name }) => name.includes(only))
-  const { running, failed, stop } = await startDeployments(chosenDeployments({ wanted, quick }), {
-    replicas: REPLICAS,
-    log,
-  })
-  try {
-    const rows = []
-    for (const page of pages) {
-      log(page.name)
-      rows.push(await measurePage(page, running, failed, { quick, repetitions }))
-    }
-    return rows
-  } finally {
-    await stop()
+  if (pages.length === 0) return []
+  const { running, failed } = await fleets.take(chosenDeployments({ wanted, quick }), REPLICAS)
+  const pairs = running.map((one) => ({
+    ...one,
+    fleetSize: one.replicas.length,
+    replicas: one.replicas.slice(0, REPLICAS),
+  }))
+  const rows = []
+  for (const page of pages) {
+    if (pace.leavesOut(`application: ${page.name}`)) continue
+    log(page.name)
+    rows.push(await measurePage(page, pairs, failed, { quick, repetitions, pace }))
   }
+  return rows
 }
 
-async function measurePage(page, running, failed, { quick, repetitions }) {
+async function measurePage(page, running, failed, { quick, repetitions, pace }) {
   const subjects = {}
   for (const { deployment, reason } of failed)
     subjects[deployment.name] = { kind: deployment.kind, failed: reason }
   const isCold = page.figure === 'ttfbMs'
   const measure = isCold ? measureCold(page, quick ? 5 : 20) : measureWarm(page, quick ? 1 : 8)
+  const prepare = (one) =>
+    isCold ? measure(one) : warmUp(one, page, quick ? { duration: 1 } : { amount: 1_000 })
   const able = []
   for (const one of running) {
     const { name, kind, reference } = one.deployment
     subjects[name] = { kind, reference }
     try {
-      await (isCold ? measure(one) : warmUp(one, page, quick ? 250 : 3_000))
+      await bounded(prepare(one), LIMIT_MS, 'warming up')
       able.push(one)
     } catch (error) {
-      subjects[name].failed = error.message.split('\n')[0]
+      subjects[name].failed = reasonOf(error)
     }
   }
-  for (const [one, samples] of await interleave(able, repetitions, measure)) {
+  for (const [one, { samples, failed: failure }] of await interleave(able, repetitions, measure, pace)) {
     const entry = subjects[one.deployment.name]
-    entry.samples = samples
-    entry.median = { ...summarize(samples), connections: await connectionsOf(one) }
+    if (failure !== undefined) entry.failed = failure
+    else Object.assign(entry, { samples, median: await medianOf(one, samples) })
   }
-  return { level: 'application', name: page.name, figure: page.figure, subjects }
+  return {
+    level: 'application',
+    name: page.name,
+    cell: { page: page.name },
+    figure: page.figure,
+    subjects,
+  }
 }
 
 /** Every replica has the page, and its compiler has seen the code as often as everybody's. */
-async function warmUp(one, page, requests) {
+async function warmUp(one, page, size) {
   for (let round = 0; round < 3; round++) await visitAll(one, page)
   await Promise.all(
     one.replicas.map(({ url }) =>
-      autocannon({ url: url + page.path, connections: CONNECTIONS_PER_REPLICA, amount: requests }),
+      autocannon({ url: url + page.path, connections: CONNECTIONS_PER_REPLICA, ...size }),
     ),
   )
 }
@@ -85,8 +94,9 @@ async function visitAll({ replicas }, { path, reader }) {
   return visits
 }
 
-async function connectionsOf({ admin, replicas, deployment }) {
-  return deployment.kind === 'stock' ? undefined : (await connections(admin)) / replicas.length
+async function medianOf({ admin, fleetSize, deployment }, samples) {
+  if (deployment.kind === 'stock') return summarize(samples)
+  return { ...summarize(samples), connections: (await connections(admin)) / fleetSize }
 }
 
 function measureWarm(page, seconds) {

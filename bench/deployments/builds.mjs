@@ -71,6 +71,9 @@ const BUILDS = {
   },
 }
 
+/** What is built before anything is measured. */
+export const BUILD_NAMES = Object.keys(BUILDS)
+
 const built = new Map()
 
 /** @param {'ours' | 'stock' | 'peers' | 'turbo'} name */

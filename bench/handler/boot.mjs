@@ -1,29 +1,42 @@
-// What a process pays before its first request: importing the package and its driver, building the handlers.
+// What a process pays before its first request: importing the package and its driver, building the handlers; and how many
+// connections it has once it reads.
+import { reasonOf } from '../lib/bounded.mjs'
 import { interleave } from '../lib/interleave.mjs'
 import { summarize } from '../lib/statistics.mjs'
 import { chosenSubjects, referenceOf } from '../subjects/catalogue.mjs'
+import { cellOf } from './cells.mjs'
+import { connections } from './redis-facts.mjs'
 import { startSubject } from './subject-process.mjs'
 
 export const BOOT_ROW = 'start: import and build'
 
-export async function measureBoot({ repetitions, wanted, log }) {
+export async function measureBoot({ quick, repetitions, wanted, log, pace }) {
   log(BOOT_ROW)
-  const candidates = chosenSubjects(wanted).filter(({ bodyIsRead, kind }) => !bodyIsRead && kind !== 'stock')
+  const candidates = chosenSubjects(wanted).filter(
+    ({ bodyIsRead, kind, settings }) =>
+      !bodyIsRead && kind !== 'stock' && !(quick && settings.driver === 'redis'),
+  )
   const subjects = {}
-  const measured = await interleave(candidates, repetitions, async (subject) => {
-    try {
-      const { boot, stop } = await startSubject(subject)
-      await stop()
-      return boot
-    } catch (error) {
-      subjects[subject.name] = { kind: subject.kind, failed: error.message.split('\n')[0] }
-      return {}
-    }
-  })
-  for (const [subject, samples] of measured) {
+  const measured = await interleave(candidates, quick ? 2 : repetitions, bootOnce, pace)
+  for (const [subject, { samples, failed }] of measured) {
     const { name, kind, l1 } = subject
     const reference = referenceOf(subject, { op: l1 ? 'L1 hit' : 'write' })
-    subjects[name] ??= { kind, reference, samples, median: summarize(samples) }
+    subjects[name] =
+      failed === undefined
+        ? { kind, reference, samples, median: summarize(samples) }
+        : { kind, reference, failed: reasonOf(failed) }
   }
-  return { level: 'handler', name: BOOT_ROW, figure: 'bootCpuMs', subjects }
+  return { level: 'handler', name: BOOT_ROW, cell: { op: 'start' }, figure: 'bootCpuMs', subjects }
+}
+
+async function bootOnce(subject) {
+  const { ask, admin, boot, stop } = await startSubject(subject)
+  try {
+    const [api] = subject.apis
+    const cell = { ...cellOf(api, subject.l1 ? 'L1 hit' : 'write', { bytes: 1024 }), keys: 2 }
+    await ask('prepare', { cell })
+    return { ...boot, connections: await connections(admin) }
+  } finally {
+    await stop()
+  }
 }

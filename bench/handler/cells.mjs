@@ -37,8 +37,8 @@ export function handlerCells({ quick }) {
     for (const bytes of quick ? [1 * KiB, 50 * KiB] : SIZES) add(api, 'read hit', { bytes })
     for (const bytes of quick ? [500 * KiB] : SIZES) add(api, 'conditional read', { bytes })
     for (const bytes of quick ? [50 * KiB] : SIZES) add(api, 'L1 hit', { bytes })
-    add(api, 'read hit', { concurrency: 1, network: '1 ms' })
     if (quick && api === 'cacheHandler') continue
+    add(api, 'read hit', { concurrency: 1, network: '1 ms' })
     for (const op of ['read miss', 'write', 'invalidate']) add(api, op, { concurrency: 1 })
     if (quick) continue
     for (const bytes of SIZES) add(api, 'write', { bytes })
@@ -52,5 +52,8 @@ export function handlerCells({ quick }) {
     add(api, 'invalidate', {})
     for (const op of ['read hit', 'conditional read']) add(api, op, { network: '1 ms' })
   }
-  return [...cells.values()]
+  // What the goals are about comes first: a quick run may have to leave out the rest.
+  const [first, rest] = [[], []]
+  for (const cell of cells.values()) (READS.includes(cell.op) ? first : rest).push(cell)
+  return [...first, ...rest]
 }

@@ -1,4 +1,5 @@
 // What is cached: markup as a page of products has it, so that it compresses like one, and always the same.
+import { productPage } from './product-page.mjs'
 
 const WORDS =
   'teapot kettle shelf garden lamp chair linen copper oak walnut basket mirror candle brass'.split(' ')
@@ -25,8 +26,7 @@ export const tagsOf = (count) => Array.from({ length: count }, (_, index) => `be
 export const SOFT_TAGS = ['_N_T_/layout', '_N_T_/products/layout', '_N_T_/products/page', '_N_T_/products']
 
 /** A new entry of `use cache` each time: its stream can be read once. */
-export function createUseCacheEntries(bytes, tags) {
-  const content = Buffer.from(markup(bytes))
+export function createUseCacheEntries(content, tags) {
   const chunks = []
   for (let at = 0; at < content.length; at += CHUNK_BYTES) chunks.push(content.subarray(at, at + CHUNK_BYTES))
   return () => ({
@@ -45,13 +45,26 @@ export function createUseCacheEntries(bytes, tags) {
   })
 }
 
-/** A page of the App Router: half markup, half data for the client. */
-export function createPage(bytes, tags) {
+/** @returns {{ html: string, data: string }} of a cell: half markup, half data for the client */
+export function contentOf({ bytes, content }) {
+  if (content === 'product page') return productPage(bytes)
   const half = Math.floor(bytes / 2)
+  return { html: markup(half), data: markup(bytes - half, 2) }
+}
+
+/** The bytes that a cell has cached, whatever is around them. */
+export function payloadOf({ api, bytes, content }) {
+  if (api === 'use cache' && content === undefined) return Buffer.from(markup(bytes))
+  const { html, data } = contentOf({ bytes, content })
+  return Buffer.from(html + data)
+}
+
+/** A page of the App Router. */
+export function createPage({ html, data }, tags) {
   return {
     kind: 'APP_PAGE',
-    html: markup(half),
-    rscData: Buffer.from(markup(bytes - half, 2)),
+    html,
+    rscData: Buffer.from(data),
     postponed: undefined,
     segmentData: undefined,
     headers: { 'x-next-cache-tags': tags.join(','), 'content-type': 'text/html; charset=utf-8' },

@@ -1,4 +1,5 @@
 // The handlers by themselves: what one operation costs, next to the limit and to everybody else.
+import { reasonOf } from '../lib/bounded.mjs'
 import { interleave } from '../lib/interleave.mjs'
 import { summarize } from '../lib/statistics.mjs'
 import { chosenSubjects, referenceOf, takesPart } from '../subjects/catalogue.mjs'
@@ -20,22 +21,22 @@ const WARM_OPERATIONS = 3_000
 export async function runHandlerLevel(options) {
   const cells = handlerCells(options).filter(({ name }) => name.includes(options.only ?? ''))
   const rows = []
-  // A quick run has no time for it, unless it was asked for.
-  if (options.only ? BOOT_ROW.includes(options.only) : !options.quick) rows.push(await measureBoot(options))
+  if (BOOT_ROW.includes(options.only ?? '')) rows.push(await measureBoot(options))
   for (const network of ['loopback', '1 ms']) {
     const here = cells.filter((cell) => cell.network === network)
     if (here.length === 0) continue
     const needed = chosenSubjects(options.wanted).filter((subject) =>
-      here.some((cell) => takesPart(subject, cell)),
+      here.some((cell) => isMeasured(subject, cell, options)),
     )
     const { running, failed, stop } = await startAll(needed, network, options)
     try {
       for (const cell of here) {
+        if (options.pace.leavesOut(`handler: ${cell.name}`)) continue
         options.log(cell.name)
-        const members = running.filter(({ subject }) => takesPart(subject, cell))
+        const members = running.filter(({ subject }) => isMeasured(subject, cell, options))
         const row = await measureCell(cell, members, options)
         for (const { subject, reason } of failed)
-          if (takesPart(subject, cell)) row.subjects[subject.name] = { failed: reason }
+          if (isMeasured(subject, cell, options)) row.subjects[subject.name] = { failed: reason }
         rows.push(row)
       }
     } finally {
@@ -43,6 +44,13 @@ export async function runHandlerLevel(options) {
     }
   }
   return rows
+}
+
+/** A quick run has the second driver only where both are wanted: in read hits of one interface. */
+function isMeasured(subject, cell, { quick }) {
+  if (quick && subject.settings.driver === 'redis')
+    if (cell.op !== 'read hit' || cell.api !== 'use cache' || cell.network !== 'loopback') return false
+  return takesPart(subject, cell)
 }
 
 /** One that does not start must not keep the others from being measured. */
@@ -54,7 +62,7 @@ export async function startAll(subjects, network, { profile, log, processes }) {
     try {
       running.push(await startSubject(subject, { addedMs, profile, processes }))
     } catch (error) {
-      const reason = error.message.split('\n')[0]
+      const reason = reasonOf(error)
       log(reason)
       failed.push({ subject, reason })
     }
@@ -64,7 +72,7 @@ export async function startAll(subjects, network, { profile, log, processes }) {
 }
 
 /** @returns {Promise<object>} the row: samples and medians of each subject, and whom it is compared with */
-export async function measureCell(cell, members, { repetitions, quick }) {
+export async function measureCell(cell, members, { repetitions, quick, pace }) {
   const ms = quick ? 80 : 700
   const subjects = {}
   const able = []
@@ -78,12 +86,16 @@ export async function measureCell(cell, members, { repetitions, quick }) {
       const warmUp = { minOps: WARM_OPERATIONS, limitMs: quick ? 400 : 3_000 }
       await member.ask('run', { ms: ms / 2, concurrency: cell.concurrency, ...warmUp })
     } catch (error) {
-      subjects[subject.name] = { kind: subject.kind, failed: error.message.split('\n')[0] }
+      subjects[subject.name] = { kind: subject.kind, failed: reasonOf(error) }
     }
   }
-  const measured = await interleave(able, repetitions, (member) => runOnce(member, cell, ms))
-  for (const [member, samples] of measured) {
+  const measured = await interleave(able, repetitions, (member) => runOnce(member, cell, ms), pace)
+  for (const [member, { samples, failed }] of measured) {
     const entry = subjects[member.subject.name]
+    if (failed !== undefined) {
+      entry.failed = failed
+      continue
+    }
     entry.samples = samples
     entry.median = { ...summarize(samples), ...entry.facts }
     delete entry.facts

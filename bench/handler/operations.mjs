@@ -1,19 +1,19 @@
 // The same work for every subject, called as Next.js calls it. A read resolves with the bytes it got.
-import { createPage, createUseCacheEntries, markup, SOFT_TAGS } from './content.mjs'
+import { contentOf, createPage, createUseCacheEntries, payloadOf, SOFT_TAGS } from './content.mjs'
 
 /**
  * @returns {{ read(key: string): Promise<number>, write(key: string): Promise<void>,
  *   invalidate(tag: string): Promise<void> }}
  */
-export function operationsOf(handlers, { api, bytes, tags }) {
-  if (handlers.bare) return bare(handlers.bare, bytes)
-  return api === 'use cache'
-    ? useCache(handlers.useCache, bytes, tags)
-    : cacheHandler(handlers.CacheHandler, bytes, tags)
+export function operationsOf(handlers, cell) {
+  const payload = payloadOf(cell)
+  if (handlers.bare) return bare(handlers.bare, payload)
+  return cell.api === 'use cache'
+    ? useCache(handlers.useCache, payload, cell.tags)
+    : cacheHandler(handlers.CacheHandler, contentOf(cell), cell.tags)
 }
 
-function bare({ get, set }, bytes) {
-  const content = Buffer.from(markup(bytes))
+function bare({ get, set }, content) {
   return {
     read: async (key) => (await get(key))?.length ?? 0,
     write: (key) => set(key, content),
@@ -21,8 +21,8 @@ function bare({ get, set }, bytes) {
 }
 
 /** Per request and kind: `refreshTags` first, `getExpiration` after a hit. */
-function useCache(handler, bytes, tags) {
-  const newEntry = createUseCacheEntries(bytes, tags)
+function useCache(handler, payload, tags) {
+  const newEntry = createUseCacheEntries(payload, tags)
   return {
     async read(key) {
       await handler.refreshTags()
@@ -48,8 +48,8 @@ async function drain(stream) {
 }
 
 /** A new instance per request. */
-function cacheHandler(CacheHandler, bytes, tags) {
-  const page = createPage(bytes, tags)
+function cacheHandler(CacheHandler, content, tags) {
+  const page = createPage(content, tags)
   const context = {
     dev: false,
     flushToDisk: false,

@@ -38,10 +38,10 @@ export async function cpuMs(redis) {
   return (seconds('used_cpu_sys') + seconds('used_cpu_user')) * 1000
 }
 
+/** How many others are connected. */
 export async function connections(redis) {
-  const info = await redis.info('clients')
-  // Less the one that asks.
-  return Number(/^connected_clients:(\d+)/m.exec(info)?.[1] ?? 0) - 1
+  const [own, list] = [await redis.client('ID'), await redis.client('LIST')]
+  return list.split('\n').filter((line) => line !== '' && !line.startsWith(`id=${own} `)).length
 }
 
 const ADD_KEYS = "for i = ARGV[1], ARGV[2] do redis.call('SET', 'foreign:' .. i, 'of somebody else') end"

@@ -13,7 +13,10 @@ const PROGRAM = fileURLToPath(new URL('worker.mjs', import.meta.url))
 const PROFILES = fileURLToPath(new URL('../.cache/profiles', import.meta.url))
 /** Every subject may wait this long for Redis, where it has an option for it: large payloads are not failures. */
 const PATIENCE_MS = 5_000
-const LIMIT_MS = 10 * 60_000
+/** Nobody waits for a server that died. */
+const ADMIN = { commandTimeout: 60_000, maxRetriesPerRequest: 1 }
+/** What a process may be asked for takes seconds; one that hangs is ended, and its rows have failed. */
+const LIMIT_MS = 3 * 60_000
 
 /**
  * @param {import('../subjects/catalogue.mjs').Subject} subject
@@ -27,7 +30,7 @@ export async function startSubject(subject, { addedMs, profile = false, processe
   try {
     const redis = await startRedis({ args: subject.redis ?? [] })
     stops.push(() => redis.stop('SIGKILL'))
-    const admin = new Redis(redis.url)
+    const admin = new Redis(redis.url, ADMIN)
     stops.push(() => admin.disconnect())
     const proxy = addedMs === undefined ? undefined : await startCountingProxy(redis.port, addedMs)
     if (proxy) stops.push(() => proxy.stop())
@@ -75,13 +78,20 @@ function startWorker(profile) {
   const ask = (type, message = {}) =>
     new Promise((resolve, reject) => {
       const id = ids++
-      const timer = setTimeout(() => reject(new Error(`${type} took too long:\n${output}`)), LIMIT_MS)
+      const timer = setTimeout(() => {
+        reject(new Error(`${type} took too long:\n${output}`))
+        kill()
+      }, LIMIT_MS)
       const settle = (how) => (value) => {
         clearTimeout(timer)
         how(value)
       }
       pending.set(id, { resolve: settle(resolve), reject: settle(reject) })
-      child.send({ id, type, ...message })
+      child.send({ id, type, ...message }, (error) => {
+        if (!error) return
+        pending.delete(id)
+        settle(reject)(new Error('The process has ended', { cause: error }))
+      })
     })
   return {
     ask,

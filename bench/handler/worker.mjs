@@ -29,7 +29,7 @@ const commands = {
   async prepare({ cell: wanted }) {
     cell = wanted
     operations = operationsOf(handlers, cell)
-    keys = Array.from({ length: cell.keys }, (_, index) => `${cell.name} ${index}`)
+    keys = keysOf(cell)
     const heldBefore = await settledBytes()
     for (const key of keys) {
       // As Next does: nothing is written that was not missed before.
@@ -93,10 +93,30 @@ const commands = {
     }
   },
 
+  /** Goes on with a cell whose entries are there already. */
+  use({ cell: wanted }) {
+    cell = wanted
+    operations = operationsOf(handlers, cell)
+    keys = keysOf(cell)
+  },
+
+  /** The first entry, anew: as Next does, it is missed and then written. */
+  async rewrite() {
+    await operations.read(keys[0])
+    await operations.write(keys[0])
+  },
+
+  /** @returns the bytes that one read of the first entry gave */
+  async readOnce() {
+    return { bytes: await operations.read(keys[0]) }
+  },
+
   /** @returns when the invalidation was acknowledged, in the clock that the processes of a machine share */
   async invalidate() {
+    const startedAt = sharedNow()
     await operations.invalidate(cell.tags[0])
-    return { at: sharedNow() }
+    const at = sharedNow()
+    return { at, ms: at - startedAt }
   },
 
   /** Reads one entry until it is gone. @returns when the last read began that still found it */
@@ -174,6 +194,8 @@ async function untilLocal() {
   }
   unsubscribe('next-distributed-cache:read', listen)
 }
+
+const keysOf = ({ name, keys: count }) => Array.from({ length: count }, (_, index) => `${name} ${index}`)
 
 const sharedNow = () => performance.timeOrigin + performance.now()
 

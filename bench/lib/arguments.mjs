@@ -1,21 +1,22 @@
 import { parseArgs } from 'node:util'
 
-export const LEVELS = ['handler', 'application', 'fleet', 'scale']
+export const LEVELS = ['handler', 'storage', 'application', 'fleet', 'scale']
 
 /** Counts need few repetitions, times many. */
 const REPETITIONS = {
-  quick: { handler: 3, application: 2, fleet: 1, scale: 2 },
-  full: { handler: 7, application: 5, fleet: 3, scale: 5 },
+  quick: { handler: 3, storage: 2, application: 2, fleet: 1, scale: 3 },
+  full: { handler: 7, storage: 5, application: 5, fleet: 3, scale: 5 },
 }
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick             fewer cells, shorter runs: meant to end within 5 minutes on two quiet cores, once
-                      everything is installed and built
+  --quick             fewer cells, shorter runs: ends within 5 minutes on two cores, once everything is
+                      installed and built; where those are busy, with fewer repetitions and rows
   --level a,b         of ${LEVELS.join(', ')}; default: all
   --only text         cells whose name contains the text
   --subjects a,b      subjects whose name contains one of the texts; what is compared with stays in
   --repetitions n     interleaved repetitions of each cell
+  --report file       measure nothing: show a stored result, draw it, and write the tables of README.md from it
   --json file         where to write the results; default: bench/results/<date>.json
   --no-charts         no SVG beside the results
   --profile           --cpu-prof of every measured process, into bench/.cache/profiles (handler and scale)
@@ -32,6 +33,7 @@ export function readArguments(args) {
       subjects: { type: 'string' },
       repetitions: { type: 'string' },
       json: { type: 'string' },
+      report: { type: 'string' },
       charts: { type: 'boolean', default: true },
       profile: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },

@@ -12,6 +12,7 @@ const LESS_IS_BETTER = new Set([
   'queries',
   'propagationMs',
   'versions',
+  'recordPerByte',
 ])
 
 const FIGURES = [
@@ -26,6 +27,9 @@ const FIGURES = [
   ['roundTrips', 'round trips', 1],
   ['wireBytes', 'bytes on the wire', 0],
   ['storedPerByte', 'stored per byte', 2],
+  ['recordPerByte', 'of the record per byte', 3],
+  ['recordPerCodecByte', 'per byte of the codec alone', 3],
+  ['wireMs', 'ms on a wire of 1 Gbit/s', 3],
   ['retainedPerByte', 'held per byte', 2],
   ['renders', 'renders', 0],
   ['queries', 'queries', 0],
@@ -61,6 +65,13 @@ export function compare({ figure, subjects }) {
 function ratioOfFigure(figure, ours, theirs) {
   const [own, other] = [ours, theirs].map((samples) => samples.map((sample) => sample[figure]))
   return LESS_IS_BETTER.has(figure) ? ratioOf(other, own) : ratioOf(own, other)
+}
+
+/** How many times as good one subject of a row is as another, by a figure; undefined when one has none. */
+export function ratioBetween({ subjects }, one, other, figure) {
+  const [own, theirs] = [subjects[one], subjects[other]]
+  if (!own?.samples || own.failed || !theirs?.samples || theirs.failed) return undefined
+  return ratioOfFigure(figure, own.samples, theirs.samples)
 }
 
 export function formatRow(row) {

@@ -1,86 +1,99 @@
-// How figures grow: with the entries that carry a tag, and with keys of others in the same database. Growth with
-// payload is in the handler level, growth with replicas in the fleet level.
-import { cellOf } from '../handler/cells.mjs'
+// How figures grow: with the entries that carry a tag, with keys of others in the same database, with the payload, and with
+// the processes that share a server. Growth of whole fleets is in the fleet level.
+import { sizeName } from '../handler/cells.mjs'
 import { startAll } from '../handler/level.mjs'
-import { addForeignKeys, cpuMs } from '../handler/redis-facts.mjs'
+import { cpuMs } from '../handler/redis-facts.mjs'
+import { reasonOf } from '../lib/bounded.mjs'
 import { interleave } from '../lib/interleave.mjs'
-import { summarize } from '../lib/statistics.mjs'
-import { chosenSubjects, referenceOf, takesPart } from '../subjects/catalogue.mjs'
+import { chosenSubjects, takesPart } from '../subjects/catalogue.mjs'
+import { DIMENSIONS } from './dimensions.mjs'
+import { grown } from './growth.mjs'
+import { measureProcesses } from './processes.mjs'
 
-const ENTRIES = { quick: [10, 1_000], full: [10, 1_000, 10_000, 100_000, 1_000_000] }
-/** Filling takes others minutes beyond that, and some of them as long to invalidate. */
-const MAX_ENTRIES_OF_PEERS = 10_000
-const FOREIGN_KEYS = { quick: [0, 100_000], full: [0, 10_000, 100_000, 1_000_000] }
-const FILL_CONCURRENCY = 64
+const APIS = ['use cache', 'cacheHandler']
 
 export async function runScaleLevel(options) {
-  const { quick, only = '', wanted, log } = options
-  const size = quick ? 'quick' : 'full'
-  const subjects = chosenSubjects(wanted).filter(({ settings }) => settings.driver !== 'redis')
+  const { quick, only = '', wanted, log, pace } = options
   const rows = []
-  for (const api of ['use cache', 'cacheHandler']) {
-    const dimensions = [
-      { op: 'invalidate', what: 'entries under the tag', sizes: ENTRIES[size], prepare: fill },
-      { op: 'conditional read', what: 'foreign keys', sizes: FOREIGN_KEYS[size], prepare: besideForeignKeys },
-    ]
-    for (const dimension of dimensions) {
-      const name = `${api}, ${dimension.op}, ${dimension.what}`
-      if (!name.includes(only)) continue
-      log(name)
-      const cell = { ...cellOf(api, dimension.op, { bytes: 1024, tags: 1, concurrency: 1 }), keys: 16 }
-      const members = subjects.filter((subject) => takesPart(subject, cell))
-      const { running, failed, stop } = await startAll(members, 'loopback', options)
-      try {
-        rows.push(...(await measureDimension(name, dimension, cell, running, failed, options)))
-      } finally {
-        await stop()
-      }
+  const wantedCells = DIMENSIONS.flatMap((dimension) =>
+    APIS.map((api) => {
+      const sizes = dimension.sizes[quick ? 'quick' : 'full']
+      const [sample] = sizes.map((size) => dimension.cellOf(api, size))
+      return { api, dimension, sizes, sample, name: `${api}, ${dimension.op}, ${dimension.what}` }
+    }),
+  ).filter(({ name, sizes }) => name.includes(only) && sizes.length > 0)
+  const needed = chosenSubjects(wanted).filter(
+    (subject) => subject.settings.driver !== 'redis' && wantedCells.some((part) => isMeasured(subject, part)),
+  )
+  const { running, failed, stop } = await startAll(needed, 'loopback', options)
+  try {
+    for (const part of wantedCells) {
+      if (pace.leavesOut(`scale: ${part.name}`)) continue
+      log(part.name)
+      const takes = ({ subject }) => isMeasured(subject, part)
+      rows.push(...(await measureDimension(part, running.filter(takes), failed.filter(takes), options)))
     }
+  } finally {
+    await stop()
   }
+  // A quick run has no time for it, unless it was asked for.
+  if (!quick || only.includes('processes')) rows.push(...(await measureProcesses(options)))
   return rows
 }
 
-async function measureDimension(name, { sizes, prepare, op }, cell, running, failed, { quick, repetitions }) {
-  const rows = []
-  const smallest = new Map()
-  for (const count of sizes) {
-    const subjects = {}
-    for (const { subject, reason } of failed) subjects[subject.name] = { kind: subject.kind, failed: reason }
-    const able = running.filter(
-      ({ subject }) => op !== 'invalidate' || subject.kind === 'ours' || count <= MAX_ENTRIES_OF_PEERS,
-    )
-    for (const member of able) await prepare(member, cell, count)
-    const measured = await interleave(able, repetitions, async (member, repetition) => {
-      // Some of them remove what they invalidate: then there would be nothing left to do.
-      if (op === 'invalidate' && member.subject.kind !== 'ours' && repetition > 0)
-        await fill(member, cell, count)
-      const before = await cpuMs(member.admin)
-      const sample = await member.ask('run', {
-        ms: op === 'invalidate' ? 0 : quick ? 100 : 500,
-        concurrency: 1,
-      })
-      return { ...sample, redisCpuMsPerOp: ((await cpuMs(member.admin)) - before) / sample.ops }
-    })
-    for (const [{ subject }, samples] of measured) {
-      const median = summarize(samples)
-      smallest.set(subject, smallest.get(subject) ?? median.p50Ms)
-      median.growth = median.p50Ms / smallest.get(subject)
-      subjects[subject.name] = { kind: subject.kind, reference: referenceOf(subject, cell), samples, median }
+const isMeasured = (subject, { dimension, sample }) =>
+  takesPart(subject, sample) ||
+  (dimension.withLocalMemory === true && subject.kind === 'ours' && subject.l1 === true)
+
+/** Nobody is compared with anybody here, but each with itself. */
+async function measureDimension({ api, dimension, sizes, name }, members, failed, options) {
+  const { repetitions, quick, pace } = options
+  const rows = new Map(sizes.map((size) => [size, rowOf(api, dimension, size, name)]))
+  for (const { subject, reason } of failed)
+    for (const row of rows.values()) row.subjects[subject.name] = { kind: subject.kind, failed: reason }
+  for (const member of members) {
+    const { subject } = member
+    const able = sizes.filter((size) => dimension.fits(member, size))
+    try {
+      await dimension.prepare(member, api, able)
+      await warmUp(member, dimension, api, able[0], quick)
+    } catch (error) {
+      const failure = { kind: subject.kind, failed: reasonOf(error) }
+      for (const size of able) rows.get(size).subjects[subject.name] = failure
+      continue
     }
-    const rowName = `${name}: ${count.toLocaleString('en-US')}`
-    rows.push({ level: 'scale', name: rowName, count, cell, figure: 'p50Ms', subjects })
+    const run = (size) => runOnce(member, dimension, api, size, quick)
+    const measured = await interleave(able, repetitions, run, pace)
+    const smallest = measured.get(able[0]).samples
+    for (const [size, { samples, failed: failure }] of measured) {
+      const row = rows.get(size)
+      const { kind } = subject
+      row.subjects[subject.name] =
+        failure === undefined ? { kind, samples, ...grown(samples, smallest) } : { kind, failed: failure }
+    }
   }
-  return rows
+  return [...rows.values()]
 }
 
-async function fill({ admin, ask }, cell, count) {
-  await admin.flushall()
-  await ask('fill', { cell: { ...cell, bytes: 128 }, count, concurrency: FILL_CONCURRENCY })
+function rowOf(api, dimension, size, name) {
+  const shown = dimension.isByte ? sizeName(size) : size.toLocaleString('en-US')
+  const cell = { ...dimension.cellOf(api, size), what: dimension.what }
+  return { level: 'scale', name: `${name}: ${shown}`, count: size, cell, figure: 'p50Ms', subjects: {} }
 }
 
-async function besideForeignKeys({ admin, ask }, cell, count) {
-  await admin.flushall()
-  await addForeignKeys(admin, count)
-  await ask('prepare', { cell })
-  await ask('run', { ms: 100, concurrency: 1 })
+/** The compiler has seen the code before anything counts: the smallest size would look slow otherwise. */
+async function warmUp(member, dimension, api, size, quick) {
+  for (let round = 0; round < (quick ? 2 : 5); round++) {
+    await dimension.before(member, api, size)
+    await member.ask('run', { ...dimension.run(member, quick), concurrency: 1 })
+  }
+}
+
+async function runOnce(member, dimension, api, size, quick) {
+  await dimension.before(member, api, size)
+  const before = await cpuMs(member.admin)
+  const sample = await member.ask('run', { ...dimension.run(member, quick), concurrency: 1 })
+  const { ops, wrong } = sample
+  if (wrong > 0) throw new Error(`${wrong} of ${ops} gave not what they had to`)
+  return { ...sample, redisCpuMsPerOp: ((await cpuMs(member.admin)) - before) / ops }
 }

@@ -5,7 +5,7 @@ import { COMPILED } from '../lib/compile.mjs'
 const require = createRequire(import.meta.url)
 const MiB = 2 ** 20
 
-export async function open({ url, preset, driver, heldBytes = 64 * MiB, patienceMs }) {
+export async function open({ url, preset, driver, heldBytes = 64 * MiB, patienceMs, compression }) {
   const { resolveOptions } = require(join(COMPILED, 'src', 'resolve-options.js'))
   const { createRuntime } = require(join(COMPILED, 'runtime', 'create-runtime.js'))
   const adapter = driver === 'redis' ? 'node-redis' : 'ioredis'
@@ -14,6 +14,7 @@ export async function open({ url, preset, driver, heldBytes = 64 * MiB, patience
     {
       preset,
       driver,
+      compression,
       l1: { maxBytes: heldBytes, maxEntryBytes: Math.min(heldBytes, 4 * MiB) },
       timeouts: { commandMs: patienceMs, requestBudgetMs: patienceMs },
     },

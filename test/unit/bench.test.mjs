@@ -2,13 +2,15 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { chosenDeployments, DEPLOYMENTS } from '../../bench/deployments/catalogue.mjs'
 import { readArguments } from '../../bench/lib/arguments.mjs'
+import { reasonOf } from '../../bench/lib/bounded.mjs'
 import { barChart, chartOfRow, shortNumber } from '../../bench/lib/chart.mjs'
 import { interleave } from '../../bench/lib/interleave.mjs'
+import { createPace } from '../../bench/lib/pace.mjs'
 import { compare, formatRow } from '../../bench/lib/report.mjs'
 import { median, quantile, ratioOf, summarize } from '../../bench/lib/statistics.mjs'
 import { handlerCells } from '../../bench/handler/cells.mjs'
 import { referenceOf, SUBJECTS, takesPart } from '../../bench/subjects/catalogue.mjs'
-import { markup } from '../../bench/handler/content.mjs'
+import { markup, payloadOf } from '../../bench/handler/content.mjs'
 
 describe('statistics', () => {
   it('takes quantiles between the nearest values, in any order', () => {
@@ -42,7 +44,60 @@ describe('interleaving', () => {
       return `${subject}${repetition}`
     })
     expect(order.join('')).toBe('abcbcacab')
-    expect(results.get('b')).toEqual(['b0', 'b1', 'b2'])
+    expect(results.get('b')).toEqual({ samples: ['b0', 'b1', 'b2'] })
+  })
+
+  it('does not ask again who failed, and goes on with the others', async () => {
+    const results = await interleave(['a', 'b'], 3, async (subject, repetition) => {
+      if (subject === 'a' && repetition === 1) throw new Error('broken\nin detail')
+      return repetition
+    })
+    expect(results.get('a')).toEqual({ samples: [0], failed: 'broken' })
+    expect(results.get('b')).toEqual({ samples: [0, 1, 2] })
+  })
+
+  it('names no folder of this machine, and leaves addresses and packages alone', () => {
+    const message =
+      "no '/home/me/a b.mjs' from /home/me/x/y.mjs, @scope/name at http://127.0.0.1:1/bench/cold"
+    expect(reasonOf(new Error(`${message}\nat /home`))).toBe(
+      "no 'a b.mjs' from y.mjs, @scope/name at http://127.0.0.1:1/bench/cold",
+    )
+  })
+
+  it('waits for nobody who hangs', async () => {
+    const measure = (subject) => (subject === 'a' ? new Promise(() => {}) : Promise.resolve(1))
+    const results = await interleave(['a', 'b'], 2, measure, { limitMs: 10 })
+    expect(results.get('a').failed).toContain('took longer')
+    expect(results.get('b').samples).toEqual([1, 1])
+  })
+
+  it('measures everybody once at least when it is late', async () => {
+    const results = await interleave(['a', 'b'], 5, async () => 1, { isLate: () => true })
+    expect([...results.values()].map(({ samples }) => samples.length)).toEqual([1, 1])
+  })
+})
+
+describe('the pace', () => {
+  it('gives each level its share, and what an earlier one left over', () => {
+    let now = 0
+    const pace = createPace({ limitMs: 100, levels: ['application', 'fleet'], now: () => now })
+    pace.begin('application')
+    now = 69
+    expect(pace.leavesOut('warm page')).toBe(false)
+    expect(pace.leavesOut('cold page')).toBe(true)
+    pace.begin('fleet')
+    expect(pace.isLate()).toBe(false)
+    expect(pace.leavesOut('stale page')).toBe(false)
+    expect(pace.leavesOut('another page')).toBe(false)
+    now = 101
+    expect(pace.isLate()).toBe(true)
+    expect(pace.leftOut).toEqual(['cold page'])
+  })
+
+  it('is never late without a limit', () => {
+    const pace = createPace({ limitMs: Infinity, levels: ['scale'] })
+    pace.begin('scale')
+    expect(pace.isLate()).toBe(false)
   })
 })
 
@@ -144,6 +199,9 @@ describe('what is measured', () => {
     expect(Buffer.byteLength(markup(1000))).toBe(1000)
     expect(markup(5000)).toBe(markup(5000))
     expect(markup(100, 1)).not.toBe(markup(100, 2))
+    for (const api of ['use cache', 'cacheHandler'])
+      for (const content of [undefined, 'product page'])
+        expect(payloadOf({ api, bytes: 5001, content })).toHaveLength(5001)
   })
 })
 
@@ -180,7 +238,7 @@ describe('what is compared with', () => {
 
 describe('arguments', () => {
   it('takes levels by name, and refuses others', () => {
-    expect(readArguments([]).levels).toEqual(['handler', 'application', 'fleet', 'scale'])
+    expect(readArguments([]).levels).toEqual(['handler', 'storage', 'application', 'fleet', 'scale'])
     expect(readArguments(['--level', 'fleet,scale', '--quick'])).toMatchObject({
       levels: ['fleet', 'scale'],
       charts: true,

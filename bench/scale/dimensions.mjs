@@ -1,0 +1,87 @@
+// What figures may grow with, while everything else stays. The sizes of a dimension are measured in turn, in one
+// process each, so that its growth is a ratio of neighbours.
+import { cellOf } from '../handler/cells.mjs'
+import { addForeignKeys } from '../handler/redis-facts.mjs'
+import { fillEntries } from './fill-entries.mjs'
+
+const KiB = 1024
+/** Filling takes others minutes beyond that, and some of them as long to invalidate or to read. */
+const MAX_ENTRIES_OF_PEERS = 10_000
+const MAX_FOREIGN_KEYS_OF_PEERS = 100_000
+
+const isOurs = ({ subject }) => subject.kind === 'ours'
+
+/** A tag of its own for each size: all of them are there at once. */
+const entriesCell = (api, count) => ({
+  ...cellOf(api, 'invalidate', { bytes: KiB, tags: 1, concurrency: 1 }),
+  name: `${api}, ${count} entries`,
+  tags: [`scale-${count}`],
+  keys: 1,
+})
+
+const entries = {
+  what: 'entries under the tag',
+  op: 'invalidate',
+  sizes: { quick: [10, 1_000, 100_000], full: [10, 1_000, 10_000, 100_000, 1_000_000] },
+  cellOf: entriesCell,
+  fits: (member, count) => isOurs(member) || count <= MAX_ENTRIES_OF_PEERS,
+  async prepare(member, api, sizes) {
+    await member.admin.flushall()
+    if (isOurs(member)) for (const count of sizes) await fillEntries(member, entriesCell(api, count), count)
+  },
+  async before(member, api, count) {
+    const cell = entriesCell(api, count)
+    if (isOurs(member)) return member.ask('use', { cell })
+    // Some remove what they invalidate: there would be nothing left to do the next time.
+    await member.admin.flushall()
+    return fillEntries(member, cell, count)
+  },
+  /** Local memory takes part: what it has to forget is forgotten by the same call. */
+  withLocalMemory: true,
+  /** Ours leaves the entries where they are, and can do it again. */
+  run: (member) => (isOurs(member) ? { ms: 50, minOps: 500, limitMs: 5_000 } : { ms: 0 }),
+}
+
+const foreignCell = (api) => ({
+  ...cellOf(api, 'conditional read', { bytes: KiB, tags: 1, concurrency: 1 }),
+  keys: 4,
+})
+
+const foreignKeys = {
+  what: 'foreign keys',
+  op: 'conditional read',
+  sizes: { quick: [0, 100_000], full: [0, 10_000, 100_000, 1_000_000] },
+  cellOf: foreignCell,
+  fits: (member, count) => isOurs(member) || count <= MAX_FOREIGN_KEYS_OF_PEERS,
+  async prepare() {},
+  async before({ admin, ask }, api, count) {
+    await admin.flushall()
+    await addForeignKeys(admin, count)
+    await ask('prepare', { cell: foreignCell(api) })
+    await ask('run', { ms: 50, concurrency: 1 })
+  },
+  run: (_member, quick) => ({ ms: 100, minOps: quick ? 100 : 300, limitMs: 1_000 }),
+}
+
+const payload = (op) => ({
+  what: 'payload',
+  op,
+  isByte: true,
+  sizes: { quick: [], full: [KiB, 50 * KiB, 500 * KiB, 2 * KiB * KiB] },
+  cellOf: (api, bytes) => cellOf(api, op, { bytes, concurrency: 1 }),
+  fits: () => true,
+  async prepare(member, api, sizes) {
+    await member.admin.flushall()
+    for (const bytes of sizes) await member.ask('prepare', { cell: this.cellOf(api, bytes) })
+  },
+  before: ({ ask }, api, bytes) => ask('use', { cell: cellOf(api, op, { bytes, concurrency: 1 }) }),
+  run: () => ({ ms: 300, minOps: 100, limitMs: 2_000 }),
+})
+
+export const DIMENSIONS = [
+  entries,
+  foreignKeys,
+  payload('read hit'),
+  payload('conditional read'),
+  payload('write'),
+]
