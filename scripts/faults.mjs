@@ -30,16 +30,15 @@ try {
 async function check(choice) {
   const startedAt = performance.now()
   const cells = []
-  for (const { preset, driver } of choice.cells) {
-    console.log(`\n${preset}, ${driver}${choice.sabotage ? `, sabotaged: ${choice.sabotage}` : ''}`)
-    cells.push({ preset, driver, ...(await runCell({ preset, driver }, choice)) })
+  for (const { faults, ...cell } of choice.cells) {
+    const name = [cell.topology, cell.preset, cell.driver].join(', ')
+    console.log(`\n${name}${choice.sabotage ? `, sabotaged: ${choice.sabotage}` : ''}`)
+    cells.push({ name, ...cell, ...(await runCell(cell, faults, choice)) })
     await close()
     // After every cell, so that an interrupted run leaves what it knows.
     if (choice.json) await writeFile(choice.json, JSON.stringify(cells, null, 1))
   }
-  const problems = cells.flatMap(({ preset, driver, problems: own }) =>
-    own.map((problem) => `${preset}, ${driver}: ${problem}`),
-  )
+  const problems = cells.flatMap(({ name, problems: own }) => own.map((problem) => `${name}: ${problem}`))
   console.log('')
   for (const problem of problems) console.log(problem)
   const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1)
@@ -47,10 +46,10 @@ async function check(choice) {
   return problems.length === 0 ? 0 : 1
 }
 
-async function runCell({ preset, driver }, choice) {
-  const { faults, pace, seed, soakMs, latency, sabotage } = choice
+async function runCell({ topology, preset, driver }, faults, choice) {
+  const { pace, seed, soakMs, latency, sabotage } = choice
   const app = await prepareApp({ driver })
-  const cell = await openCell({ app, preset, seed, pace, tamper: tamperWith(sabotage) })
+  const cell = await openCell({ app, preset, topology, seed, pace, tamper: tamperWith(sabotage) })
   close = async () => {
     close = async () => {}
     await cell.close()
@@ -69,7 +68,8 @@ async function runCell({ preset, driver }, choice) {
     console.log(`  ${row.what}: ${row.problems.length === 0 ? 'passed' : row.problems.join('; ')}`)
   }
   console.log(`\n${describeRows(rows)}\n${LEGEND}`)
-  if (!latency) return { rows, problems: problemsOf(rows) }
+  // One server stands for all: what is measured is a Redis that is known to be away.
+  if (!latency || topology !== 'single') return { rows, problems: problemsOf(rows) }
   const added = await measureAddedLatency(cell, pace.requestMs)
   console.log(`\n${describeAddedLatency(added)}\nMedians, ms; added: the median of the differences of pairs.`)
   const refusal = await measureRefusal(driver, preset)
