@@ -18,7 +18,7 @@ let proxy: TcpProxy
 const fleet = createFleet()
 const soon = { timeout: 20_000, interval: 20 }
 /** Gives back what was forbidden. */
-let allow: () => Promise<void>
+let allow = async () => {}
 
 beforeAll(async () => {
   redis = await startRedis()
