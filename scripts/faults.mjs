@@ -8,6 +8,7 @@ import { readArguments, USAGE } from '../test/faults/arguments.mjs'
 import { openCell } from '../test/faults/cell.mjs'
 import { describeRefusal, measureRefusal } from '../test/faults/refusal.mjs'
 import { tamperWith } from '../test/faults/sabotages.mjs'
+import { describeShards, measureShards } from '../test/faults/shards.mjs'
 import { describeTrend, soak } from '../test/faults/soak.mjs'
 import { describeRows, LEGEND } from '../test/faults/table.mjs'
 import { prepareApp } from './lib/prepare-app.mjs'
@@ -47,7 +48,7 @@ async function check(choice) {
 }
 
 async function runCell({ topology, preset, driver }, faults, choice) {
-  const { pace, seed, soakMs, latency, sabotage } = choice
+  const { pace, seed, soakMs, latency, extras, sabotage } = choice
   const app = await prepareApp({ driver })
   const cell = await openCell({ app, preset, topology, seed, pace, tamper: tamperWith(sabotage) })
   close = async () => {
@@ -68,13 +69,21 @@ async function runCell({ topology, preset, driver }, faults, choice) {
     console.log(`  ${row.what}: ${row.problems.length === 0 ? 'passed' : row.problems.join('; ')}`)
   }
   console.log(`\n${describeRows(rows)}\n${LEGEND}`)
+  const problems = problemsOf(rows)
+  if (topology === 'cluster' && extras) {
+    const shards = await measureShards(cell, pace.requestMs)
+    console.log(
+      `\n${describeShards(shards.rows)}\nCommands, CPU and bytes: per request of the load, all included.`,
+    )
+    return { rows, shards, problems: [...problems, ...shards.problems] }
+  }
   // One server stands for all: what is measured is a Redis that is known to be away.
-  if (!latency || topology !== 'single') return { rows, problems: problemsOf(rows) }
+  if (topology !== 'single' || !latency) return { rows, problems }
   const added = await measureAddedLatency(cell, pace.requestMs)
   console.log(`\n${describeAddedLatency(added)}\nMedians, ms; added: the median of the differences of pairs.`)
   const refusal = await measureRefusal(driver, preset)
   console.log(`\n${describeRefusal(refusal)}\nIn one process, without Next, once Redis is known to be away.`)
-  return { rows, added, refusal, problems: problemsOf(rows) }
+  return { rows, added, refusal, problems }
 }
 
 function problemsOf(rows) {

@@ -171,6 +171,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   ): Promise<[RedisReply[], TagView]> {
     for (let attempt = 0; ; attempt++) {
       const sentAt = localNow()
+      // What is learnt while it is under way may overtake it, in a Cluster above all: it holds for later reads.
+      const known = history.latest
       const commands = [...before, readTagsCommand(names.tags, tags)]
       const withTime = serverTime.isDue(sentAt)
       if (withTime) commands.push({ key: names.tags, args: ['TIME'] })
@@ -178,7 +180,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const time = withTime ? parseTime(replies[before.length + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
       const view = parseTagView(replies[before.length], tags, latestPossible())
-      if (view !== undefined && view.clock >= history.latest) {
+      if (view !== undefined && view.clock >= known) {
         observed(view.clock)
         // What cannot be mended is judged as it is: nothing with such a tag is served.
         if (view.damaged.length === 0 || attempt === 2) return [replies, view]

@@ -53,6 +53,8 @@ export function readArguments(argv) {
   if (values.sabotage !== undefined && SABOTAGES[values.sabotage] === undefined)
     throw new Error(`--sabotage ${values.sabotage}: choose ${Object.keys(SABOTAGES).join(' or ')}`)
   const presets = chosen('preset', values.preset)
+  // What is measured besides, when everything is.
+  const extras = names === undefined && values.minutes === undefined && values.sabotage === undefined
   return {
     cells: topologies.flatMap((topology) => {
       const { faults } = TOPOLOGIES[topology]
@@ -67,7 +69,8 @@ export function readArguments(argv) {
     pace: paceOf(values),
     seed: positive('seed', values.seed),
     json: values.json,
-    latency: !values['no-latency'] && names === undefined && values.minutes === undefined,
+    extras,
+    latency: extras && !values['no-latency'],
     sabotage: values.sabotage,
     help: values.help,
   }
