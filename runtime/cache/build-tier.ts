@@ -55,8 +55,8 @@ export class BuildTier {
     return Math.max(0, Math.round((this.parts.startedAt - BUILD_CLOCK_MARGIN_MS) * 1000))
   }
 
-  /** The entry for a key that the store has nothing under. @param clock what the store said */
-  async find(key: string, load: LoadPrerendered, clock: Clock): Promise<Entry | undefined> {
+  /** The entry for a key that the store has nothing under. @param clock what the store said, if it did */
+  async find(key: string, load: LoadPrerendered, clock: Clock = Infinity): Promise<Entry | undefined> {
     if (this.spent.has(key)) return undefined
     const now = this.parts.store.toServer(localNow())
     // Tag state may forget what is older than the longest entry; a build from the future has no usable clock.

@@ -1,3 +1,4 @@
+import type { Entry } from '../../src/entry'
 import type { Seconds } from '../../src/units'
 import type { LoadPrerendered } from './build-tier'
 import type { JudgedRead, ReadOptions } from './entry-reader'
@@ -11,6 +12,8 @@ export type Follower = 'masked' | 'as-it-is' | 'waits'
 export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
   /** What the build prerendered under this key. */
   readonly prerendered?: LoadPrerendered | undefined
+  /** Whatever data is in an entry of this kind gave it a tag or a life. */
+  readonly showsItsData?: boolean
   readonly follower?: Follower
   /** Whether Next itself lets concurrent generations of one key in one process share one. */
   readonly dedupedByNext?: boolean
@@ -28,6 +31,14 @@ export interface CacheRead extends JudgedRead {
 /** Missing, stale by a tag, or old: somebody should generate it. */
 export function wantsGeneration({ entry, verdict, age }: JudgedRead): boolean {
   return entry === undefined || verdict !== 'fresh' || age !== 'fresh'
+}
+
+/**
+ * Made of code alone: to render it again would show the same, whatever was invalidated. Implicit tags, those of the
+ * route, are on every entry.
+ */
+export function isCodeAlone({ revalidate, expire, tags }: Entry): boolean {
+  return revalidate === Infinity && expire === Infinity && tags.every((tag) => tag.startsWith('_N_T_/'))
 }
 
 /** Whether this reader is the one to generate what it found missing, or old. */

@@ -16,7 +16,13 @@ import {
 import type { Logger } from '../logger'
 import type { Emit, SkipReason } from '../telemetry'
 import type { BuildTier } from './build-tier'
-import { type CacheRead, type CacheReadOptions, isGenerator, wantsGeneration } from './cache-read'
+import {
+  type CacheRead,
+  type CacheReadOptions,
+  isCodeAlone,
+  isGenerator,
+  wantsGeneration,
+} from './cache-read'
 import { type EntryReader, type JudgedRead, NO_ANSWER } from './entry-reader'
 import type { Ingredients } from './ingredients'
 import type { Invalidator } from './invalidator'
@@ -95,10 +101,28 @@ export class Cache {
       return await this.readTiers(key, options, budget)
     } catch (error) {
       // Not asked in advance: everything may have been invalidated while the store did not answer.
-      const read = journal.overflow > 0 ? undefined : reader.readWithinGrace(key, options)
+      if (journal.overflow > 0) throw error
+      const read = reader.readWithinGrace(key, options) ?? (await this.readCodeAlone(key, options))
       if (read === undefined) throw error
       return read
     }
+  }
+
+  /**
+   * What no invalidation can have changed, such as the shell of a partially prerendered page. Everything else in
+   * memory and in the build output may be older than an invalidation that another replica acknowledged meanwhile.
+   */
+  private async readCodeAlone(
+    key: string,
+    { showsItsData, prerendered }: CacheReadOptions,
+  ): Promise<JudgedRead | undefined> {
+    if (!showsItsData) return undefined
+    const { build, journal, reader } = this.parts
+    const held = reader.readUnproven(key)
+    const entry = held ?? (prerendered && (await build?.find(key, prerendered)))
+    if (entry === undefined || !isCodeAlone(entry) || journal.judge(entry.tags) !== 'fresh') return undefined
+    const tier = held === undefined ? 'build' : 'local'
+    return { ...NO_ANSWER, entry, verdict: 'fresh', age: 'fresh', tier }
   }
 
   private async readTiers(

@@ -119,6 +119,11 @@ export class EntryReader {
     return this.parts.bus?.withinGrace ? this.fromMemory(key, options) : undefined
   }
 
+  /** What memory holds, whatever was invalidated since it was proven. */
+  readUnproven(key: string): Entry | undefined {
+    return this.parts.local.get(key)
+  }
+
   private fromMemory(key: string, options: ReadOptions): JudgedRead | undefined {
     const { bus, store, local, view } = this.parts
     // A reply that is ahead of the bus makes memory unproven until the bus catches up.

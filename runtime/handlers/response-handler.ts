@@ -62,6 +62,8 @@ export function createCacheHandlerClass(
         follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
+        // With `cacheComponents` a prerender holds code and what `use cache` gave it, whose tags and life it inherits.
+        showsItsData: scope === 'response' && context.isRoutePPREnabled === true,
         prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
         // The handler of images lives as long as the server.
         request: scope === 'image' ? undefined : this.context._requestHeaders,
@@ -212,9 +214,8 @@ function retrySeconds({ cacheControl }: CacheHandlerSetContext): Seconds {
 }
 
 /**
- * A page inherits the shortest life in it. In a render that joined the read of a stale `use cache` entry that is -1
- * (next@16.4), and Next refuses to serve a page with it: 500, "Invalid revalidate configuration". It is as old as
- * what it is made of, and says so: one second.
+ * A page inherits the shortest life in it, -1 from the stale entry of a handler that says so as Next's own does
+ * (next@16.4), and Next refuses to serve a page with it: 500, "Invalid revalidate configuration".
  */
 function validLife(cacheControl: CacheControl | undefined): CacheControl | undefined {
   if (cacheControl === undefined || cacheControl.revalidate === false) return cacheControl

@@ -1,6 +1,6 @@
 import type { Entry } from '../../src/entry'
 import { localNow } from '../../src/server-time'
-import type { Clock } from '../../src/units'
+import type { Clock, LocalMillis } from '../../src/units'
 import type { Cache } from '../cache/cache'
 import type { CacheRead } from '../cache/cache-read'
 import type { TagDurations, UseCacheEntry, UseCacheHandler } from './next-types'
@@ -22,6 +22,14 @@ type Life = Pick<UseCacheEntry, 'timestamp' | 'revalidate'>
 /** Next lets requests share what they read since it says when they began. */
 function marked(tags: readonly string[], asOf: Clock | undefined): string[] {
   return asOf === undefined || requestStart() === undefined ? [...tags] : markAge(tags, asOf)
+}
+
+/**
+ * A life that is over: Next serves the entry once more and refreshes it in the background. Its own handler says
+ * `revalidate: -1` (next@16.4), which a page that holds the entry would inherit and could not be served with.
+ */
+function overLife(timestamp: LocalMillis): Life {
+  return { timestamp: Math.min(timestamp, localNow() - 2_000), revalidate: 1 }
 }
 
 /** Builds the object for `cacheHandlers`: `use cache` and `use cache: remote`. */
@@ -48,8 +56,7 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
     // A mask is handed out as all the life that is left: a page that holds the entry inherits it, and heals.
     if (maskSeconds !== undefined) return { timestamp: localNow(), revalidate: maskSeconds }
     const timestamp = cache.toLocal(entry.modifiedAt)
-    // -1: Next serves the entry once more and refreshes it in the background.
-    return { timestamp, revalidate: verdict === 'stale' ? -1 : entry.revalidate }
+    return verdict === 'stale' ? overLife(timestamp) : { timestamp, revalidate: entry.revalidate }
   }
 
   async function store(cacheKey: string, pendingEntry: Promise<UseCacheEntry>): Promise<void> {

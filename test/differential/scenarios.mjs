@@ -17,6 +17,16 @@ export const SCENARIOS = {
       visit('/isr/{a}'),
     ],
   },
+  'a navigation after a prefetch of an old page refreshes it': {
+    operations: [
+      visit('/shop/books/{a}'),
+      tag('category:books', 'max'),
+      visit('/shop/books/{a}', 'prefetch'),
+      visit('/shop/books/{a}', 'rsc'),
+      visit('/shop/books/{a}'),
+      visit('/shop/books/{a}'),
+    ],
+  },
   'a navigation to a page that was never rendered holds nobody': {
     operations: [
       visit('/isr/{a}', 'rsc'),

@@ -9,8 +9,9 @@ import { STALE_MARK, TAGS_HEADER } from '../../runtime/handlers/stale-mark'
 import { createKeyNames } from '../../src/key-names'
 import type { Driver } from '../../src/options'
 import { type BuildFixture, createBuildFixture } from '../support/build-fixture'
-import { type RedisServer, startRedis } from '../support/redis-server'
+import { ON_CLUSTER, type RedisServer, startRedis } from '../support/redis-server'
 import { createFleet, DRIVERS, nextEvent, record, type Replica } from '../support/replicas'
+import { startTcpProxy } from '../support/tcp-proxy'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -243,6 +244,63 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the build output below Redis, o
   ])('nothing when %s', async (_why, began, options) => {
     await stateFrom(2 * HOUR)
     expect(await get(start({ buildStartedAt: began(), options }))).toBeNull()
+  })
+
+  describe('while Redis is away', () => {
+    const away = { url: 'redis://127.0.0.1:1' }
+    const shell = { ...PAGE, isRoutePPREnabled: true }
+    const path = '_N_T_/layout,_N_T_/a'
+    const forEver = { revalidate: false } as const
+
+    it('what is made of code alone is served, and not stored', async () => {
+      build.page(KEY, path, forEver)
+      const a = start(away)
+      const reads = await record('read', async () => {
+        const read = await get(a, shell)
+        expect(read?.value).toMatchObject({ html: '<html>/a' })
+        expect(read?.cacheControl).toEqual({ revalidate: false, expire: undefined })
+        expect(isStale(read?.value)).toBe(false)
+      })
+      expect(reads).toMatchObject([{ tier: 'build', verdict: 'fresh' }])
+    })
+
+    it.each([
+      ['data with a tag may have changed', `${path},t`, forEver, shell],
+      ['data with a life may have changed', path, { revalidate: 60, expire: 3600 }, shell],
+      ['without cacheComponents any data may be in it', path, forEver, PAGE],
+    ])('%s: nothing', async (_why, tags, life, context) => {
+      build.page(KEY, tags, life)
+      expect(await get(start(away), context)).toBeNull()
+    })
+
+    it('nothing that this process invalidated meanwhile', async () => {
+      build.page(KEY, path, forEver)
+      const a = start(away)
+      await a.invalidate(['_N_T_/a'])
+      expect(await get(a, shell)).toBeNull()
+    })
+
+    it.skipIf(ON_CLUSTER).each([
+      ['of code alone: is served instead', path, { revalidate: false }, 'new'],
+      ['with data: nothing is served', `${path},t`, { revalidate: false }, undefined],
+      ['with a life: nothing is served', path, { revalidate: 60, expire: 3600 }, undefined],
+    ] as const)('what was rendered since, %s', async (_which, tags, cacheControl, html) => {
+      build.page(KEY, path, forEver)
+      await stateFrom(2 * HOUR)
+      const proxy = await startTcpProxy(redis.port)
+      try {
+        const a = start({ url: proxy.url })
+        const render = request(a)
+        await render.get(KEY, shell)
+        const value = { ...rendered('new'), headers: { [TAGS_HEADER]: tags } } as ResponseValue
+        await render.set(KEY, value, { ...shell, cacheControl })
+        proxy.retarget(1)
+        proxy.cut()
+        expect(((await get(a, shell))?.value as { html?: string } | undefined)?.html).toBe(html)
+      } finally {
+        await proxy.close()
+      }
+    })
   })
 
   it('a fetch is never looked up, and nothing is served while Redis is away', async () => {

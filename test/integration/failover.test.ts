@@ -4,6 +4,7 @@ import type { Driver, Preset } from '../../src/options'
 import { type RedisServer, startRedis } from '../support/redis-server'
 import {
   contentOf,
+  isStale,
   createFleet,
   DRIVERS,
   nextEvent,
@@ -69,7 +70,7 @@ async function promote(): Promise<void> {
 const on = ({ useCacheHandlers }: Replica) => useCacheHandlers.default
 const read = async (from: Replica, key = 'k') => {
   const entry = await on(from).get(key, [])
-  return entry && { content: await contentOf(entry), stale: entry.revalidate === -1 }
+  return entry && { content: await contentOf(entry), stale: isStale(entry) }
 }
 
 /** Reads until Redis answered; nothing that an earlier read said may be of use. */

@@ -4,6 +4,7 @@ import { withRule } from '../support/acl'
 import { type RedisServer, startRedis } from '../support/redis-server'
 import {
   contentOf,
+  isStale,
   createFleet,
   DRIVERS,
   nextEvent,
@@ -59,7 +60,7 @@ const refusals = [
 const on = ({ useCacheHandlers }: Replica) => useCacheHandlers.default
 async function read(from: Replica, key = 'k') {
   const entry = await on(from).get(key, [])
-  return entry && { content: await contentOf(entry), stale: entry.revalidate === -1 }
+  return entry && { content: await contentOf(entry), stale: isStale(entry) }
 }
 async function fill(from: Replica, content: string, key = 'k', tags = ['t']): Promise<void> {
   await on(from).get(key, [])

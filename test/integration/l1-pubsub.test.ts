@@ -4,6 +4,7 @@ import { localNow } from '../../src/server-time'
 import { ON_CLUSTER, type RedisServer, startRedis } from '../support/redis-server'
 import {
   contentOf,
+  isStale,
   createFleet,
   DRIVERS,
   nextEvent,
@@ -107,11 +108,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('l1-pubsub over %s', (driver) =>
     await fill(a, 'old')
     await warm(b)
     await on(a).updateTags(['t'], { expire: 3600 })
-    let revalidate = 900
-    while (revalidate !== -1) {
-      await turn()
-      revalidate = (await on(b).get('k', ['soft']))?.revalidate ?? 0
-    }
+    while (!isStale(await on(b).get('k', ['soft']))) await turn()
     await on(a).set('k', Promise.resolve(useCacheEntry('new', { tags: ['t'] })))
     while ((await read(b)) !== 'new') await new Promise((resolve) => setTimeout(resolve, 5))
     await warm(b)

@@ -140,6 +140,11 @@ export function useCacheEntry(content: string, more: Partial<UseCacheEntry> = {}
   }
 }
 
+/** Whether Next would refresh it in the background. */
+export function isStale(entry: UseCacheEntry | undefined): boolean {
+  return entry !== undefined && localNow() > entry.timestamp + entry.revalidate * 1000
+}
+
 export async function contentOf(entry: UseCacheEntry | undefined): Promise<string | undefined> {
   return entry && (await new Response(entry.value).text())
 }
