@@ -69,12 +69,14 @@ describe('a Redis Cluster', () => {
   })
 
   it.each(clusterRules())('needs %s', patience, async (rule) => {
+    // Redis 6.2 takes back whole commands only.
+    const [command = ''] = rule.slice(1).split('|')
     const cluster = await startCluster({ acl: true })
     for (const node of cluster.nodes) await node.command('ACL', 'SETUSER', ACL_USER, rule.replace('+', '-'))
     started = cluster
     const using = withMovingSlot(cluster).catch(() => {})
     const denied = async () => String(await cluster.everywhere('ACL', 'LOG'))
-    await until(async () => (await denied()).includes(rule.slice(1).split('|')[0] as string))
+    await until(async () => (await denied()).includes(command))
     await fleet.stop()
     await using
     await cluster.everywhere('ACL', 'LOG', 'RESET')
