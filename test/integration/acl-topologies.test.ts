@@ -72,7 +72,7 @@ describe('a Redis Cluster', () => {
     // Redis 6.2 takes back whole commands only.
     const [command = ''] = rule.slice(1).split('|')
     const cluster = await startCluster({ acl: true })
-    for (const node of cluster.nodes) await node.command('ACL', 'SETUSER', ACL_USER, rule.replace('+', '-'))
+    for (const node of cluster.nodes) await node.command('ACL', 'SETUSER', ACL_USER, `-${command}`)
     started = cluster
     const using = withMovingSlot(cluster).catch(() => {})
     const denied = async () => String(await cluster.everywhere('ACL', 'LOG'))
