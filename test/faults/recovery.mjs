@@ -19,8 +19,8 @@ export async function secondsToRecover({ replicas, shards, limitMs, requestMs, c
     return factsOf(answer, READER)?.render
   }
   const [a, b] = replicas
-  // So many in a row that each shard has a good chance of having one.
-  const wanted = shards === 1 ? 1 : 3 * shards
+  // So many in a row that each shard has one, but for one time in hundreds.
+  const wanted = shards === 1 ? 1 : 5 * shards
   let recovered = []
   while (performance.now() - startedAt < limitMs) {
     // A small entry under a name of its own, so that nothing of an earlier attempt can answer.
