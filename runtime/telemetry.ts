@@ -79,13 +79,19 @@ const EVENTS: readonly TelemetryEvent[] = [
 
 const channels = new Map(EVENTS.map((event) => [event, channel(CHANNEL_PREFIX + event)]))
 
-export type Emit = <E extends TelemetryEvent>(event: E, message: TelemetryEvents[E]) => void
+/** A message that is made for each read is given as what makes it: nobody listens, as a rule. */
+export type Emit = <E extends TelemetryEvent>(
+  event: E,
+  message: TelemetryEvents[E] | (() => TelemetryEvents[E]),
+) => void
 
 /** Publishes events; with `debug`, also prints one line each. */
 export function createEmit(debug: boolean): Emit {
   return (event, message) => {
     const target = channels.get(event)
-    if (target?.hasSubscribers) target.publish(message)
-    if (debug) console.log(`next-distributed-cache: ${event} ${JSON.stringify(message)}`)
+    if (!debug && !target?.hasSubscribers) return
+    const said = typeof message === 'function' ? message() : message
+    target?.publish(said)
+    if (debug) console.log(`next-distributed-cache: ${event} ${JSON.stringify(said)}`)
   }
 }

@@ -1,3 +1,5 @@
+import type { Bytes } from './units'
+
 /**
  * A value is stored as sections of raw bytes, one after another, with a list of what they are in the
  * metadata: nothing is base64 in JSON. Decoding slices views out of the body and copies only text.
@@ -49,6 +51,7 @@ export class SectionWriter {
 export class SectionReader {
   private index = 0
   private offset = 0
+  private decoded: Bytes = 0
   private readonly infos: readonly SectionInfo[]
   private readonly body: Buffer
 
@@ -69,24 +72,25 @@ export class SectionReader {
     return this.infos.length - this.index
   }
 
+  /** What everything read so far keeps alive: of text, one byte per character if it is ASCII, else two. */
+  get decodedBytes(): Bytes {
+    return this.decoded
+  }
+
   bytes(): Buffer {
     const [encoding, slice] = this.next()
     if (encoding !== 'b') throw new Error('expected bytes')
+    this.decoded += slice.length
     return slice
   }
 
   text(): string {
     const [encoding, slice] = this.next()
-    switch (encoding) {
-      case 'u':
-        return slice.toString('utf8')
-      case 'w':
-        return slice.toString('utf16le')
-      case '6':
-        return slice.toString('base64')
-      default:
-        throw new Error('expected text')
-    }
+    const text = decodeText(encoding, slice)
+    // Fewer characters than bytes are not ASCII, nor are what was written as UTF-16 for want of another way.
+    const isAscii = encoding === '6' || (encoding === 'u' && text.length === slice.length)
+    this.decoded += isAscii ? text.length : 2 * text.length
+    return text
   }
 
   private next(): [SectionEncoding, Buffer] {
@@ -95,5 +99,18 @@ export class SectionReader {
     const slice = this.body.subarray(this.offset, this.offset + info[1])
     this.offset += info[1]
     return [info[0], slice]
+  }
+}
+
+function decodeText(encoding: SectionEncoding, slice: Buffer): string {
+  switch (encoding) {
+    case 'u':
+      return slice.toString('utf8')
+    case 'w':
+      return slice.toString('utf16le')
+    case '6':
+      return slice.toString('base64')
+    default:
+      throw new Error('expected text')
   }
 }

@@ -55,7 +55,8 @@ export class Bus {
   private users = 0
   private lingering: NodeJS.Timeout | undefined
   private live = false
-  private provenAt: LocalMillis = -Infinity
+  /** When this process sent the last heartbeat of its own that it heard back. */
+  private heardSelfAt: LocalMillis = -Infinity
   private clockHeard: Clock = 0
   /** The last sequence number of each publisher. */
   private readonly sequences = new Map<string, number>()
@@ -68,14 +69,14 @@ export class Bus {
     return this.clockHeard
   }
 
-  /** Whether everything that was published up to two seconds ago has been heard. */
-  get proven(): boolean {
-    return this.live && this.withinGrace
+  /** Whether everything that was published up to two seconds before this moment, which is now, has been heard. */
+  provenAt(now: LocalMillis): boolean {
+    return this.live && now - this.heardSelfAt < PROOF_LIFE_MS
   }
 
   /** Whether it was proven less than two seconds ago, alive or not, and nothing has been missed since then. */
   get withinGrace(): boolean {
-    return localNow() - this.provenAt < PROOF_LIFE_MS
+    return localNow() - this.heardSelfAt < PROOF_LIFE_MS
   }
 
   get subscribed(): boolean {
@@ -113,7 +114,7 @@ export class Bus {
     const closing = this.subscription
     this.subscription = undefined
     this.live = false
-    this.provenAt = -Infinity
+    this.heardSelfAt = -Infinity
     await closing?.close()
   }
 
@@ -121,7 +122,7 @@ export class Bus {
     this.live = live
     this.sequences.clear()
     if (!live) return
-    this.provenAt = -Infinity
+    this.heardSelfAt = -Infinity
     this.gap(this.clockHeard, 'subscribed')
     this.options.listener.onLive()
     for (const callback of this.whenLive) {
@@ -166,7 +167,7 @@ export class Bus {
       case 'heartbeat':
         this.count(message.publisher, message.sequence, false)
         if (message.clock > this.clockHeard) this.gap(message.clock, 'clock')
-        if (isLaneOf(message.publisher, publisher)) this.provenAt = Math.min(message.sentAt, localNow())
+        if (isLaneOf(message.publisher, publisher)) this.heardSelfAt = Math.min(message.sentAt, localNow())
     }
   }
 

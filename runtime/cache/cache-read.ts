@@ -1,5 +1,8 @@
 import type { Entry } from '../../src/entry'
-import type { Seconds } from '../../src/units'
+import type { EntryScope } from '../../src/key-names'
+import { localNow } from '../../src/server-time'
+import type { LocalMillis, Seconds } from '../../src/units'
+import type { TelemetryEvents } from '../telemetry'
 import type { LoadPrerendered } from './build-tier'
 import type { JudgedRead, ReadOptions } from './entry-reader'
 
@@ -46,4 +49,17 @@ export function isGenerator({ entry, age }: JudgedRead, { generates = 'always' }
   if (generates === 'always') return true
   const isMissing = entry === undefined || age === 'expired'
   return isMissing === (generates === 'whenMissing')
+}
+
+/** What telemetry says of a read. */
+export function readMessage(
+  scope: EntryScope,
+  key: string,
+  read: CacheRead,
+  startedAt: LocalMillis,
+): TelemetryEvents['read'] {
+  const { entry, verdict, tier } = read
+  const result = entry === undefined ? 'miss' : 'hit'
+  const masked = read.maskSeconds !== undefined
+  return { scope, key, result, tier, verdict, masked, ms: localNow() - startedAt }
 }

@@ -1,9 +1,7 @@
-import { decodeEntry, encodeEntry, type Entry, type EntryFormat, type NewEntry } from '../../src/entry'
+import { decodeEntry, encodeEntry, type Entry, type NewEntry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
-import type { EntryScope, KeyNames } from '../../src/key-names'
-import type { ResolvedOptions } from '../../src/options'
+import type { EntryScope } from '../../src/key-names'
 import { localNow } from '../../src/server-time'
-import type { Store } from '../../src/store'
 import {
   type Bytes,
   type Clock,
@@ -13,44 +11,20 @@ import {
   type Seconds,
   type ServerMicros,
 } from '../../src/units'
-import type { Logger } from '../logger'
-import type { Emit, SkipReason } from '../telemetry'
-import type { BuildTier } from './build-tier'
+import type { SkipReason } from '../telemetry'
+import type { CacheParts } from './cache-parts'
 import {
   type CacheRead,
   type CacheReadOptions,
-  isCodeAlone,
   isGenerator,
+  readMessage,
   wantsGeneration,
 } from './cache-read'
-import { type EntryReader, type JudgedRead, NO_ANSWER } from './entry-reader'
-import type { Ingredients } from './ingredients'
-import type { Invalidator } from './invalidator'
-import type { Journal } from './journal'
-import type { LocalEntries } from './local-entries'
-import type { RequestBudget, RequestBudgets } from './request-budget'
+import { type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
+import { KeyMemo } from './key-memo'
+import type { RequestBudget } from './request-budget'
 import type { SingleFlight, Watch } from './single-flight'
-
-export interface CacheOptions {
-  readonly store: Store
-  readonly reader: EntryReader
-  readonly local: LocalEntries
-  readonly names: KeyNames
-  readonly format: EntryFormat
-  readonly options: Pick<ResolvedOptions, 'maxTtlSeconds'>
-  readonly invalidator: Invalidator
-  readonly journal: Journal
-  /** Undefined: every reader of a cold or stale entry generates. */
-  readonly flight: SingleFlight | undefined
-  /** Undefined: the build left nothing that could be judged. */
-  readonly build?: BuildTier | undefined
-  /** What the reads of a request may wait for the store. */
-  readonly budgets: RequestBudgets
-  /** What generations of this process may be made of. */
-  readonly ingredients: Ingredients
-  readonly emit: Emit
-  readonly log: Logger
-}
+import { Tiers } from './tiers'
 
 /** Entries written together do not expire together. */
 const TTL_JITTER = 0.05
@@ -61,20 +35,44 @@ const MASK_SECONDS: Seconds = 2
 export class Cache {
   /** Writes of this process that are on their way. */
   private readonly writes = new Map<string, Promise<void>>()
+  private readonly keys: KeyMemo
+  private readonly tiers: Tiers
 
-  constructor(private readonly parts: CacheOptions) {}
+  constructor(private readonly parts: CacheParts) {
+    this.keys = new KeyMemo(parts.names)
+    this.tiers = new Tiers(parts)
+  }
 
   get maxEntryBytes(): Bytes {
     return this.parts.format.maxEntryBytes
   }
 
+  /**
+   * What local memory answers at once, without a promise: fresh, and proven. Undefined: `read` it.
+   *
+   * @param now the time, which whoever asks knows
+   */
+  recall(
+    scope: EntryScope,
+    cacheKey: string,
+    options: ReadOptions,
+    now: LocalMillis,
+  ): JudgedRead | undefined {
+    const { journal, reader, emit } = this.parts
+    if (journal.overflow > 0) return undefined
+    const key = this.keys.nameOf(scope, cacheKey)
+    const read = reader.recall(key, options, now)
+    if (read !== undefined) emit('read', () => readMessage(scope, key, read, now))
+    return read
+  }
+
   async read(scope: EntryScope, cacheKey: string, options: CacheReadOptions = {}): Promise<CacheRead> {
     const startedAt = localNow()
-    const key = this.parts.names.entry(scope, cacheKey)
+    const key = this.keys.nameOf(scope, cacheKey)
     const budget = this.parts.budgets.of(options.request)
     let read: CacheRead = NO_ANSWER
     try {
-      read = await this.judgedRead(key, options, budget)
+      read = await this.tiers.read(key, options, budget)
       const { flight, journal } = this.parts
       // Behind the journal nobody else knows that the entry is old: there is nobody to wait for.
       if (flight !== undefined && !journal.behind && wantsGeneration(read) && isGenerator(read, options))
@@ -82,74 +80,9 @@ export class Cache {
     } catch (error) {
       this.unavailable('A read', error)
     }
-    const { entry, verdict, tier } = read
-    const result = entry === undefined ? 'miss' : 'hit'
-    const masked = read.maskSeconds !== undefined
-    this.parts.emit('read', { scope, key, result, tier, verdict, masked, ms: localNow() - startedAt })
+    const answer = read
+    this.parts.emit('read', () => readMessage(scope, key, answer, startedAt))
     return read
-  }
-
-  private async judgedRead(
-    key: string,
-    options: CacheReadOptions,
-    budget: RequestBudget,
-  ): Promise<JudgedRead> {
-    const { journal, reader } = this.parts
-    // All that this process promised to invalidate is everything: the store has nothing to say.
-    if (journal.overflow > 0) return NO_ANSWER
-    try {
-      return await this.readTiers(key, options, budget)
-    } catch (error) {
-      // Not asked in advance: everything may have been invalidated while the store did not answer.
-      if (journal.overflow > 0) throw error
-      const read = reader.readWithinGrace(key, options) ?? (await this.readCodeAlone(key, options))
-      if (read === undefined) throw error
-      return read
-    }
-  }
-
-  /**
-   * What no invalidation can have changed, such as the shell of a partially prerendered page. Everything else in
-   * memory and in the build output may be older than an invalidation that another replica acknowledged meanwhile.
-   */
-  private async readCodeAlone(
-    key: string,
-    { showsItsData, prerendered }: CacheReadOptions,
-  ): Promise<JudgedRead | undefined> {
-    if (!showsItsData) return undefined
-    const { build, journal, reader } = this.parts
-    const held = reader.readUnproven(key)
-    const entry = held ?? (prerendered && (await build?.find(key, prerendered)))
-    if (entry === undefined || !isCodeAlone(entry) || journal.judge(entry.tags) !== 'fresh') return undefined
-    const tier = held === undefined ? 'build' : 'local'
-    return { ...NO_ANSWER, entry, verdict: 'fresh', age: 'fresh', tier }
-  }
-
-  private async readTiers(
-    key: string,
-    options: CacheReadOptions,
-    budget: RequestBudget,
-  ): Promise<JudgedRead> {
-    const { reader, build } = this.parts
-    const { prerendered } = options
-    if (build === undefined || prerendered === undefined) return reader.read(key, options, budget)
-    const insteadOfNone = (clock: Clock) => build.find(key, prerendered, clock)
-    const read = await reader.read(key, { ...options, insteadOfNone }, budget)
-    build.learn(key, read)
-    if (read.tier === 'build' && read.entry !== undefined && !wantsGeneration(read))
-      void this.storePrerendered(build, key, read.entry)
-    return read
-  }
-
-  /** Nobody waits for it. */
-  private async storePrerendered(build: BuildTier, key: string, entry: Entry): Promise<void> {
-    const startedAt = localNow()
-    try {
-      const stored = await build.store(key, entry)
-      if (stored) this.parts.emit('write', { scope: 'response', key, ...stored, ms: localNow() - startedAt })
-    } catch (error) {
-      this.parts.emit('unavailable', { what: 'A write', message: messageOf(error) })
-    }
   }
 
   /** Decides who generates. Everybody else gets the old entry at once, or waits for the new one, bounded. */
@@ -168,7 +101,7 @@ export class Cache {
       const write = this.writes.get(key)
       if (write === undefined) return first
       await write
-      return this.judgedRead(key, options, budget)
+      return this.tiers.read(key, options, budget)
     }
     const startedAt = localNow()
     const deadline = startedAt + flight.waitMs
@@ -184,7 +117,7 @@ export class Cache {
         }
         const leftMs = deadline - localNow()
         if (claim.role === 'changed' && leftMs > 0) {
-          read = await this.judgedRead(key, options, budget)
+          read = await this.tiers.read(key, options, budget)
           if (!wantsGeneration(read)) return read
           continue
         }
@@ -203,7 +136,7 @@ export class Cache {
           continue
         }
         await watch.woken(Math.min(leftMs, Math.max(claim.livesMs, 1) + 5))
-        read = await this.judgedRead(key, options, budget)
+        read = await this.tiers.read(key, options, budget)
         if (!wantsGeneration(read)) {
           this.waited(key, 'served', startedAt)
           return read
@@ -220,7 +153,7 @@ export class Cache {
 
   /** Stores the entry unless a newer one is there. */
   async write(scope: EntryScope, cacheKey: string, entry: NewEntry): Promise<void> {
-    const key = this.parts.names.entry(scope, cacheKey)
+    const key = this.keys.nameOf(scope, cacheKey)
     const write = this.store(scope, cacheKey, key, entry)
     this.writes.set(key, write)
     await write
@@ -265,14 +198,24 @@ export class Cache {
 
   /** Reports that something was not stored, and that nobody need wait for it. */
   skip(scope: EntryScope, cacheKey: string, reason: SkipReason): void {
-    const key = this.parts.names.entry(scope, cacheKey)
+    const key = this.keys.nameOf(scope, cacheKey)
     this.parts.flight?.failed(key)
     this.parts.emit('skip', { scope, key, reason })
   }
 
+  /**
+   * What the handler made of the body of an entry; local memory keeps it instead, if it holds the entry.
+   *
+   * @param bytes what the content keeps alive
+   * @param take makes content that shares no memory with the body
+   */
+  keepContent(scope: EntryScope, cacheKey: string, entry: Entry, bytes: Bytes, take: () => object): void {
+    this.parts.local.keepContent(this.keys.nameOf(scope, cacheKey), entry, bytes, take)
+  }
+
   /** What the handler could not read as a value of its own: a miss, and the next write replaces it. */
   unreadable(scope: EntryScope, cacheKey: string, entry: Entry): void {
-    this.parts.reader.damaged(this.parts.names.entry(scope, cacheKey), entry.stamp, 'value')
+    this.parts.reader.damaged(this.keys.nameOf(scope, cacheKey), entry.stamp, 'value')
   }
 
   /** Resolves when the invalidation is acknowledged, or kept for retry. @throws as Invalidator.invalidate */

@@ -3,12 +3,12 @@ import { localNow } from '../../src/server-time'
 import { HEAD_BYTES, type RecordFault } from '../../src/record'
 import type { Store } from '../../src/store'
 import { judge, judgePrerendered, type TagView, type Verdict } from '../../src/tag-state'
-import type { Clock, Seconds, ServerMicros } from '../../src/units'
+import type { Clock, LocalMillis, Seconds, ServerMicros } from '../../src/units'
 import type { Bus } from '../bus/bus'
 import type { Emit, Tier } from '../telemetry'
 import { DamagedHeads } from './damaged-heads'
 import type { Journal } from './journal'
-import type { LocalEntries } from './local-entries'
+import type { HeldEntry, LocalEntries } from './local-entries'
 import type { RequestBudget } from './request-budget'
 import { TagMemo } from './tag-memo'
 import type { LocalTagView } from './tag-view'
@@ -26,7 +26,7 @@ export interface ReadOptions {
 
 export interface JudgedRead {
   /** Present when no tag forbids to serve it. */
-  readonly entry: Entry | undefined
+  readonly entry: HeldEntry | undefined
   /** What the tags say; undefined when there is no entry. */
   readonly verdict: Verdict | undefined
   /** What the age says; Next judges it again. */
@@ -41,6 +41,7 @@ export interface JudgedRead {
 /** More than clocks of servers differ, and than the jitter of a TTL. */
 const DAY_MICROS: ServerMicros = 24 * 3600 * 1_000_000
 const NO_RECORD_FOUND = Buffer.alloc(0)
+const NO_TAGS: readonly string[] = []
 
 export const NO_ANSWER: JudgedRead = {
   entry: undefined,
@@ -102,12 +103,15 @@ export class EntryReader {
   }
 
   private async readOnce(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
-    if (this.parts.bus?.proven) {
-      const read = this.fromMemory(key, options)
-      // What wants a refresh may have had one elsewhere.
-      if (read?.verdict === 'fresh' && read.age === 'fresh') return read
-    }
-    return this.fromStore(key, options, budget)
+    return this.recall(key, options, localNow()) ?? this.fromStore(key, options, budget)
+  }
+
+  /** What memory may answer by itself, at once: the bus proves it. Undefined: the store has to be asked. */
+  recall(key: string, options: ReadOptions, now: LocalMillis): JudgedRead | undefined {
+    if (!this.parts.bus?.provenAt(now)) return undefined
+    const read = this.fromMemory(key, options, now)
+    // What wants a refresh may have had one elsewhere.
+    return read?.verdict === 'fresh' && read.age === 'fresh' ? read : undefined
   }
 
   /**
@@ -116,26 +120,24 @@ export class EntryReader {
    * up to which the bus told everything, so that what is made of it is fenced as if the bus had stayed alive.
    */
   readWithinGrace(key: string, options: ReadOptions): JudgedRead | undefined {
-    return this.parts.bus?.withinGrace ? this.fromMemory(key, options) : undefined
+    return this.parts.bus?.withinGrace ? this.fromMemory(key, options, localNow()) : undefined
   }
 
   /** What memory holds, whatever was invalidated since it was proven. */
-  readUnproven(key: string): Entry | undefined {
+  readUnproven(key: string): HeldEntry | undefined {
     return this.parts.local.get(key)
   }
 
-  private fromMemory(key: string, options: ReadOptions): JudgedRead | undefined {
+  private fromMemory(key: string, options: ReadOptions, now: LocalMillis): JudgedRead | undefined {
     const { bus, store, local, view } = this.parts
     // A reply that is ahead of the bus makes memory unproven until the bus catches up.
     if (bus === undefined || bus.clock < store.latestClock) return undefined
     const entry = local.getProven(key)
     if (entry === undefined) return undefined
-    const known = view.view(
-      [...entry.tags, ...(options.tags ?? []), ...(options.expiringTags ?? [])],
-      bus.clock,
-    )
+    const { tags = NO_TAGS, expiringTags = NO_TAGS } = options
+    const known = view.view(bus.clock, entry.fence, entry.tags, tags, expiringTags)
     if (known === undefined || entry.fence > known.clock) return undefined
-    return this.judged(entry, known, options, 'local')
+    return this.judged(entry, known, options, 'local', now)
   }
 
   private async fromStore(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
@@ -149,7 +151,7 @@ export class EntryReader {
         store.read(key, [...asked], held?.stamp, patience),
       )
       if (bytes === null) local.drop(key)
-      let entry = bytes === 'unchanged' ? held : await this.decode(key, bytes)
+      let entry: HeldEntry | undefined = bytes === 'unchanged' ? held : await this.decode(key, bytes)
       const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
       const miss: JudgedRead = {
         ...NO_ANSWER,
@@ -175,7 +177,7 @@ export class EntryReader {
       const { fence } = entry
       if (fence > view.clock)
         view = await budget.spend((patience) => store.catchUp(fence, [...asked], patience))
-      const read = this.judged(entry, view, options, tier)
+      const read = this.judged(entry, view, options, tier, localNow())
       if (this.learn(view, asked) && read.entry !== undefined && tier !== 'build')
         local.keep(key, entry, proof)
       return read
@@ -212,18 +214,21 @@ export class EntryReader {
     return bornAt > now - this.parts.maxTtlSeconds * 1_000_000 - DAY_MICROS
   }
 
-  private judged(entry: Entry, view: TagView, options: ReadOptions, tier: Tier): JudgedRead {
-    const { store, journal } = this.parts
-    const now = store.toServer(localNow())
+  private judged(
+    entry: HeldEntry,
+    view: TagView,
+    options: ReadOptions,
+    tier: Tier,
+    at: LocalMillis,
+  ): JudgedRead {
+    const { journal, store } = this.parts
+    const now = store.toServer(at)
     const age = judgeAge(entry, now, options.revalidate)
-    const said = (tags: readonly string[]) =>
-      entry.fromBuild
-        ? judgePrerendered(view, entry.fence, tags, now, store.firstClock)
-        : judge(view, entry.fence, tags, now)
-    const tags = [...entry.tags, ...(options.tags ?? [])]
-    const { expiringTags = [] } = options
-    let verdict = said(tags)
-    if (said(expiringTags) === 'expired') verdict = 'expired'
+    const { expiringTags = NO_TAGS } = options
+    const tags = options.tags === undefined ? entry.tags : [...entry.tags, ...options.tags]
+    let verdict = this.said(entry, view, tags, now)
+    if (expiringTags.length > 0 && this.said(entry, view, expiringTags, now) === 'expired')
+      verdict = 'expired'
     if (verdict === 'stale' && entry.retryAt > now) {
       const { fence, retryFence = fence } = entry
       // Only what happened since the refresh failed is a reason to try again before the time.
@@ -240,6 +245,12 @@ export class EntryReader {
       tier,
       stamp: entry.stamp,
     }
+  }
+
+  private said(entry: Entry, view: TagView, tags: readonly string[], now: ServerMicros): Verdict {
+    return entry.fromBuild
+      ? judgePrerendered(view, entry.fence, tags, now, this.parts.store.firstClock)
+      : judge(view, entry.fence, tags, now)
   }
 }
 

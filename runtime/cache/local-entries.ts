@@ -2,8 +2,21 @@ import type { Entry } from '../../src/entry'
 import type { Bytes } from '../../src/units'
 import { ByteLru } from '../memory/byte-lru'
 
+/** What a handler made of the body of an entry, so that the next reader need not decode it again. */
+export interface Content {
+  /** Shares no memory with the body, and is handed to nobody who changes it. */
+  readonly value: object
+  /** What it keeps alive. */
+  readonly bytes: Bytes
+}
+
+/** An entry as memory holds it: with content the body is empty, since nobody needs both. */
+export interface HeldEntry extends Entry {
+  readonly content?: Content
+}
+
 interface Held {
-  readonly entry: Entry
+  entry: HeldEntry
   /** The epoch in which the body was last proven to be the stored one; -1: it is not. */
   epoch: number
 }
@@ -16,10 +29,11 @@ export interface Proof {
 
 /** Rough size of what an entry keeps alive besides its body: detail, tags, objects. */
 const ENTRY_OVERHEAD_BYTES: Bytes = 1024
+const NO_BODY = Buffer.alloc(0)
 
 /**
- * Bodies that this process holds. In both presets they save the transfer of what Redis says is unchanged;
- * with a proven bus they are served as they are. An epoch ends with every gap of the bus: bodies stay, and
+ * Entries that this process holds. In both presets they save the transfer of what Redis says is unchanged;
+ * with a proven bus they are served as they are. An epoch ends with every gap of the bus: entries stay, and
  * each needs one conditional read before it is proven again.
  */
 export class LocalEntries {
@@ -35,12 +49,12 @@ export class LocalEntries {
     return this.lru.bytes
   }
 
-  get(key: string): Entry | undefined {
+  get(key: string): HeldEntry | undefined {
     return this.lru.get(key)?.entry
   }
 
   /** The entry, if it is proven to be the one in the store. */
-  getProven(key: string): Entry | undefined {
+  getProven(key: string): HeldEntry | undefined {
     const held = this.lru.get(key)
     return held?.epoch === this.epoch ? held.entry : undefined
   }
@@ -61,9 +75,23 @@ export class LocalEntries {
   }
 
   /** Keeps what a read found, or what a write stored. */
-  keep(key: string, entry: Entry, proof: Proof): void {
+  keep(key: string, entry: HeldEntry, proof: Proof): void {
     const epoch = proof.overwritten ? -1 : proof.epoch
-    this.lru.set(key, { entry, epoch }, entry.body.length + entry.stamp.length + ENTRY_OVERHEAD_BYTES)
+    const held = this.lru.get(key)
+    // Of the same record, what is held may have content by now.
+    if (held !== undefined && isSameRecord(held.entry, entry)) held.epoch = epoch
+    else this.lru.set(key, { entry, epoch }, bytesOf(entry))
+  }
+
+  /** Keeps content in place of the body of an entry, if it is still held and the content is not too large. */
+  keepContent(key: string, entry: HeldEntry, bytes: Bytes, take: () => object): void {
+    const held = this.lru.get(key)
+    if (held?.entry !== entry || entry.content !== undefined) return
+    if (!this.lru.resize(key, contentBytes(entry, bytes))) return
+    // The head is a view into the record, all of which it would keep alive.
+    const stamp = Buffer.allocUnsafeSlow(entry.stamp.length)
+    entry.stamp.copy(stamp)
+    held.entry = { ...entry, body: NO_BODY, stamp, content: { value: take(), bytes } }
   }
 
   drop(key: string): void {
@@ -80,4 +108,16 @@ export class LocalEntries {
   endEpoch(): void {
     this.epoch++
   }
+}
+
+function isSameRecord(a: Entry, b: Entry): boolean {
+  return a === b || a.stamp.equals(b.stamp)
+}
+
+function bytesOf(entry: HeldEntry): Bytes {
+  return contentBytes(entry, entry.content?.bytes ?? entry.body.length)
+}
+
+function contentBytes({ stamp }: Entry, bytes: Bytes): Bytes {
+  return bytes + stamp.length + ENTRY_OVERHEAD_BYTES
 }

@@ -1,9 +1,11 @@
 import type { BusMessage } from '../../src/bus-message'
-import { applyInvalidation, NO_RECORD, type TagRecord, type TagView } from '../../src/tag-state'
+import { applyInvalidation, newestClock, NO_RECORD, type TagRecord, type TagView } from '../../src/tag-state'
 import type { Clock } from '../../src/units'
 
 /** Tags whose state is remembered; past it, the one learnt first is forgotten, which costs a round trip. */
 const MAX_TAGS = 50_000
+
+const NO_RECORDS: ReadonlyMap<string, TagRecord> = new Map()
 
 interface KnownTag {
   record: TagRecord
@@ -18,6 +20,8 @@ interface KnownTag {
 export class LocalTagView {
   private readonly tags = new Map<string, KnownTag>()
   private floor: Clock = 0
+  /** The view that says nothing of any tag. */
+  private quiet: TagView = { clock: 0, floor: 0, incarnation: 'local', records: NO_RECORDS }
 
   /** Takes over what a reply said, unless the bus is ahead of it: then the reply misses something. */
   learn(view: TagView, asked: Iterable<string>, busClock: Clock): boolean {
@@ -44,14 +48,31 @@ export class LocalTagView {
     this.tags.clear()
   }
 
-  /** The state of these tags; undefined when one of them is not known. */
-  view(tags: Iterable<string>, clock: Clock): TagView | undefined {
-    const records = new Map<string, TagRecord>()
-    for (const tag of tags) {
-      const known = this.tags.get(tag)
-      if (known === undefined) return undefined
-      if (known.record !== NO_RECORD) records.set(tag, known.record)
+  /**
+   * What is known of these tags that content with this fence does not know; undefined when one of them is not known.
+   * Records that say nothing are left out, so that the usual answer is made of nothing.
+   */
+  view(
+    clock: Clock,
+    fence: Clock,
+    tags: readonly string[],
+    more: readonly string[],
+    evenMore: readonly string[],
+  ): TagView | undefined {
+    let found: Map<string, TagRecord> | undefined
+    for (let list = 0; list < 3; list++) {
+      for (const tag of list === 0 ? tags : list === 1 ? more : evenMore) {
+        const known = this.tags.get(tag)
+        if (known === undefined) return undefined
+        if (newestClock(known.record) <= fence) continue
+        found ??= new Map()
+        found.set(tag, known.record)
+      }
     }
-    return { clock, floor: this.floor, incarnation: 'local', records }
+    const { floor } = this
+    if (found !== undefined) return { clock, floor, incarnation: 'local', records: found }
+    if (this.quiet.clock !== clock || this.quiet.floor !== floor)
+      this.quiet = { clock, floor, incarnation: 'local', records: NO_RECORDS }
+    return this.quiet
   }
 }

@@ -50,7 +50,7 @@ export function currentRequest(): object | undefined {
  */
 export function outsideRender<T>(work: () => T): T {
   const units = workUnitsToLeave()
-  return units === undefined ? work() : units.run(undefined, work)
+  return units?.getStore() === undefined ? work() : units.run(undefined, work)
 }
 
 interface Storage<T> {

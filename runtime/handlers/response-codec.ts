@@ -1,6 +1,7 @@
 import type { PackedValue } from '../../src/entry'
 import { fromJsonNumber, type JsonNumber, toJsonNumber } from '../../src/json-number'
 import { SectionReader, type SectionInfo, SectionWriter } from '../../src/sections'
+import type { Bytes } from '../../src/units'
 import type { CacheControl, ResponseKind, ResponseValue } from './next-types'
 
 /** A value of `cacheHandler`, packed: facts as JSON, content as sections. */
@@ -14,9 +15,17 @@ interface ResponseDetail {
   x: object
 }
 
-export interface UnpackedResponse {
+/** What a string or buffer needs besides its content, a segment its slot in the Map included; measured, rounded up. */
+export const PART_BYTES: Bytes = 192
+
+/** A value as it is decoded once; whoever is to get it gets a copy (`freshValue`). */
+export interface ResponseContent {
   readonly value: ResponseValue | null
+  /** The part of the value that may be of any depth, `pageData` or `props`: parsed anew for each copy. */
+  readonly json: string | undefined
   readonly cacheControl: CacheControl | undefined
+  /** What it keeps alive. */
+  readonly bytes: Bytes
 }
 
 export function packResponse(
@@ -73,19 +82,25 @@ function extrasOf(value: ResponseValue | null, sections: SectionWriter): object 
   }
 }
 
-/** @throws when detail and body do not make up a value */
-export function unpackResponse(detail: unknown, body: Buffer): UnpackedResponse {
+/**
+ * The buffers of the value are views into the body.
+ *
+ * @throws when detail and body do not make up a value
+ */
+export function readContent(detail: unknown, body: Buffer): ResponseContent {
   const { k, s, c, x } = detail as ResponseDetail
   if (typeof x !== 'object' || x === null) throw new Error('no facts')
   const sections = new SectionReader(s, body)
   const value = valueOf(k, x as Record<string, unknown>, sections)
+  const json = k === 'PAGES' || k === 'REDIRECT' ? sections.text() : undefined
   if (sections.remaining !== 0) throw new Error('sections left over')
   let cacheControl: CacheControl | undefined
   if (c !== undefined) {
     cacheControl = { revalidate: c.r === false ? false : fromJsonNumber(c.r) }
     if (c.e !== undefined) cacheControl.expire = fromJsonNumber(c.e)
   }
-  return { value, cacheControl }
+  const bytes = sections.decodedBytes + (s as unknown[]).length * PART_BYTES
+  return { value, json, cacheControl, bytes }
 }
 
 function valueOf(kind: string, x: Record<string, unknown>, sections: SectionReader): ResponseValue | null {
@@ -112,11 +127,11 @@ function valueOf(kind: string, x: Record<string, unknown>, sections: SectionRead
       return {
         kind,
         html: sections.text(),
-        pageData: record(JSON.parse(sections.text())),
+        pageData: {},
         ...statusAndHeaders(x),
       }
     case 'REDIRECT':
-      return { kind, props: record(JSON.parse(sections.text())) }
+      return { kind, props: {} }
     case 'FETCH': {
       const data = record(x['data'])
       const url = string(data['url'])
@@ -168,7 +183,8 @@ function status(value: unknown): number {
   return code
 }
 
-function record<T = unknown>(value: unknown): Record<string, T> {
+/** @throws when it is no object */
+export function record<T = unknown>(value: unknown): Record<string, T> {
   if (typeof value !== 'object' || value === null) throw new Error('expected an object')
   return value as Record<string, T>
 }

@@ -2,10 +2,12 @@ import type { Entry } from '../../src/entry'
 import type { BuildOutput } from '../build-output/build-output'
 import type { EntryScope } from '../../src/key-names'
 import { localNow } from '../../src/server-time'
-import type { Clock, LocalMillis, Seconds } from '../../src/units'
+import type { LocalMillis, Seconds } from '../../src/units'
 import type { Prerendered } from '../cache/build-tier'
 import type { Cache } from '../cache/cache'
-import type { CacheReadOptions } from '../cache/cache-read'
+import type { CacheRead, CacheReadOptions } from '../cache/cache-read'
+import type { ReadOptions } from '../cache/entry-reader'
+import type { HeldEntry } from '../cache/local-entries'
 import type {
   CacheControl,
   CacheHandler,
@@ -22,12 +24,16 @@ import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
 import { currentConsumer, outsideRender } from './consumer'
 import { generatesAfter, watchPrefetches } from './request-intent'
-import { packResponse, unpackResponse, type UnpackedResponse } from './response-codec'
+import { RequestReads } from './request-reads'
+import { packResponse, readContent, type ResponseContent } from './response-codec'
+import { detached, freshValue } from './response-content'
 import { createMarkStale, removeMark, responseTags } from './stale-mark'
 import { windowSecondsOf } from './tag-durations'
 
 /** What a page or an outer cache keeps of a fetch does not carry the short life of a mask. */
 const FETCH_FOLLOWER = { request: 'masked', none: 'as-it-is', unknown: 'as-it-is', cache: 'waits' } as const
+
+const NOTHING_MORE: ReadOptions = {}
 
 /**
  * Builds the class for `cacheHandler`: responses (pages, route handlers, redirects, not-found), `fetch`,
@@ -41,24 +47,45 @@ export function createCacheHandlerClass(
 ): CacheHandlerClass {
   watchPrefetches()
   const markStale = createMarkStale(abilities)
-  /** Where values that were handed out came from: a failed refresh writes the same object back. */
-  const origins = new WeakMap<ResponseValue, Entry>()
 
   return class DistributedCacheHandler implements CacheHandler {
     private readonly constructedAt: LocalMillis = localNow()
-    /** What the oldest `get` of a key in this request knew: the fence of what is set under it later. */
-    private readonly reads = new Map<string, { fence: Clock | undefined; at: LocalMillis }>()
+    private readonly reads = new RequestReads()
 
     constructor(private readonly context: CacheHandlerContext) {}
 
     async get(cacheKey: string, context: CacheHandlerGetContext): Promise<CacheHandlerValue | null> {
       const scope = scopeOf(context.kind)
       const at = localNow()
-      const tags = [...(context.tags ?? []), ...(context.softTags ?? [])]
+      const wanted = scope === 'fetch' ? wantedByFetch(context) : NOTHING_MORE
+      const read: CacheRead =
+        outsideRender(() => cache.recall(scope, cacheKey, wanted, at)) ??
+        (await this.ask(scope, cacheKey, context, wanted))
+      const { entry, verdict, clock } = read
+      this.reads.note(cacheKey, clock ?? cache.fenceAt(at), at)
+      if (entry === undefined) return null
+      const response = this.toNext(scope, cacheKey, context, entry)
+      if (response === undefined) return null
+      const { maskSeconds } = read
+      const answer =
+        maskSeconds !== undefined
+          ? mask(response, maskSeconds)
+          : verdict === 'stale'
+            ? this.stale(response, context)
+            : response
+      if (answer.value !== null) this.reads.handOut(answer.value, entry)
+      return answer
+    }
+
+    private ask(
+      scope: EntryScope,
+      cacheKey: string,
+      context: CacheHandlerGetContext,
+      wanted: ReadOptions,
+    ): Promise<CacheRead> {
       const isFetch = scope === 'fetch'
       const options: CacheReadOptions = {
-        tags,
-        revalidate: isFetch ? context.revalidate || undefined : undefined,
+        ...wanted,
         follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
@@ -68,24 +95,41 @@ export function createCacheHandlerClass(
         // The handler of images lives as long as the server.
         request: scope === 'image' ? undefined : this.context._requestHeaders,
       }
-      const read = await outsideRender(() => cache.read(scope, cacheKey, options))
-      const { entry, verdict, clock, maskSeconds } = read
-      if (!this.reads.has(cacheKey)) this.reads.set(cacheKey, { fence: clock ?? cache.fenceAt(at), at })
-      if (entry === undefined) return null
-      const unpacked = unpack(entry, context)
-      if (unpacked === undefined) {
+      return outsideRender(() => cache.read(scope, cacheKey, options))
+    }
+
+    private toNext(
+      scope: EntryScope,
+      cacheKey: string,
+      { isFallback, isRoutePPREnabled }: CacheHandlerGetContext,
+      entry: HeldEntry,
+    ): CacheHandlerValue | undefined {
+      let content = entry.content?.value as ResponseContent | undefined
+      let value: ResponseValue | null
+      try {
+        if (content === undefined) {
+          const read = (content = readContent(entry.detail, entry.body))
+          cache.keepContent(scope, cacheKey, entry, read.bytes, () => detached(read))
+        }
+        value = freshValue(content)
+      } catch {
         cache.unreadable(scope, cacheKey, entry)
-        return null
+        return undefined
       }
-      const response = toNext(unpacked, cache.toLocal(entry.modifiedAt), abilities)
-      const answer =
-        maskSeconds !== undefined
-          ? mask(response, maskSeconds)
-          : verdict === 'stale'
-            ? this.stale(response, context)
-            : response
-      if (answer.value !== null) origins.set(answer.value, entry)
-      return answer
+      if (
+        value?.kind === 'APP_PAGE' &&
+        (isFallback || (isRoutePPREnabled && value.postponed !== undefined))
+      ) {
+        // As Next's own file cache: a shell is completed by a render, never by the data of an earlier one.
+        delete value.rscData
+      }
+      const modifiedAt = cache.toLocal(entry.modifiedAt)
+      const { cacheControl } = content
+      if (cacheControl === undefined) return { lastModified: modifiedAt, value }
+      const lastModified = abilities.honoursCacheControl
+        ? modifiedAt
+        : judgedAge(modifiedAt, cacheControl, abilities)
+      return { lastModified, value, cacheControl: { ...cacheControl } }
     }
 
     private async prerendered(
@@ -117,14 +161,13 @@ export function createCacheHandlerClass(
     async set(cacheKey: string, value: ResponseValue | null, context: CacheHandlerSetContext): Promise<void> {
       const scope = context.fetchCache === true ? 'fetch' : scopeOf(value?.kind ?? context.kind ?? 'APP_PAGE')
       // Next sets some entries that nobody read (on-demand revalidation): the request is their beginning.
-      const { fence, at } = this.reads.get(cacheKey) ?? {
+      const { fence, at } = this.reads.take(cacheKey) ?? {
         fence: cache.fenceAt(this.constructedAt),
         at: this.constructedAt,
       }
-      this.reads.delete(cacheKey)
       if (fence === undefined) return cache.skip(scope, cacheKey, 'no-fence')
       const now = cache.toServer(localNow())
-      const origin = value === null ? undefined : origins.get(value)
+      const origin = value === null ? undefined : this.reads.originOf(value)
       const clean = removeMark(value)
       const life = { cacheControl: validLife(context.cacheControl) }
       const packed = packResponse(clean, life.cacheControl)
@@ -163,34 +206,8 @@ function scopeOf(kind: ResponseKind): EntryScope {
   return kind === 'IMAGE' ? 'image' : 'response'
 }
 
-function unpack(
-  entry: Entry,
-  { isFallback, isRoutePPREnabled }: CacheHandlerGetContext,
-): UnpackedResponse | undefined {
-  let unpacked: UnpackedResponse
-  try {
-    unpacked = unpackResponse(entry.detail, entry.body)
-  } catch {
-    return undefined
-  }
-  const { value } = unpacked
-  if (value?.kind === 'APP_PAGE' && (isFallback || (isRoutePPREnabled && value.postponed !== undefined))) {
-    // As Next's own file cache: a shell is completed by a render, never by the data of an earlier one.
-    delete value.rscData
-  }
-  return unpacked
-}
-
-function toNext(
-  { value, cacheControl }: UnpackedResponse,
-  modifiedAt: LocalMillis,
-  abilities: NextAbilities,
-): CacheHandlerValue {
-  if (cacheControl === undefined) return { lastModified: modifiedAt, value }
-  const lastModified = abilities.honoursCacheControl
-    ? modifiedAt
-    : judgedAge(modifiedAt, cacheControl, abilities)
-  return { lastModified, value, cacheControl }
+function wantedByFetch({ tags = [], softTags = [], revalidate }: CacheHandlerGetContext): ReadOptions {
+  return { tags: [...tags, ...softTags], revalidate: revalidate || undefined }
 }
 
 /**

@@ -22,12 +22,17 @@ export function unpackUseCache(detail: unknown): Pick<UseCacheEntry, 'stale'> {
 
 /** A new stream over bytes that stay ours: not a byte stream, whose readers could take the buffer away. */
 export function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      if (bytes.byteLength > 0) controller.enqueue(bytes)
-      controller.close()
-    },
-  })
+  return new ReadableStream(new SourceOf(bytes))
+}
+
+/** A class, since a closure per stream costs more. */
+class SourceOf implements UnderlyingDefaultSource<Uint8Array> {
+  constructor(private readonly bytes: Uint8Array) {}
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    if (this.bytes.byteLength > 0) controller.enqueue(this.bytes)
+    controller.close()
+  }
 }
 
 /**

@@ -39,12 +39,15 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
 
   function unpack(cacheKey: string, entry: Entry, read: CacheRead): UseCacheEntry | undefined {
     try {
+      const { stale } = unpackUseCache(entry.detail)
+      const { timestamp, revalidate } = lifeOf(entry, read)
       return {
-        ...unpackUseCache(entry.detail),
-        ...lifeOf(entry, read),
-        expire: entry.expire,
-        tags: marked(entry.tags, read.verdict === 'stale' ? entry.fence : read.clock),
         value: streamOf(entry.body),
+        tags: marked(entry.tags, read.verdict === 'stale' ? entry.fence : read.clock),
+        stale,
+        timestamp,
+        expire: entry.expire,
+        revalidate,
       }
     } catch {
       cache.unreadable(SCOPE, cacheKey, entry)
@@ -108,10 +111,14 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
 
   return {
     async get(cacheKey, softTags) {
-      await pendingSets.get(cacheKey)
+      const wanted = { expiringTags: softTags }
+      const pending = pendingSets.get(cacheKey)
+      if (pending !== undefined) await pending
+      const recalled = outsideRender(() => cache.recall(SCOPE, cacheKey, wanted, localNow()))
+      if (recalled?.entry !== undefined) return unpack(cacheKey, recalled.entry, recalled)
       const consumer = currentConsumer()
       const options = {
-        expiringTags: softTags,
+        ...wanted,
         follower: FOLLOWER[consumer],
         dedupedByNext: true,
         request: currentRequest(),

@@ -1,7 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Driver } from '../../src/options'
 import { type RedisServer, startRedis } from '../support/redis-server'
+import { CHANNEL_PREFIX } from '../../runtime/telemetry'
 import { createFleet, DRIVERS, type Replica, useCacheEntry } from '../support/replicas'
 
 // As in a server of Next.js: there are asynchronous contexts, and whatever asks for time or chance within a prerender aborts it.
@@ -54,6 +56,27 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what we do within a prerender, 
       await handler.updateTags(['t'])
       expect(await handler.get('k', ['soft'])).toBeUndefined()
     })
+    expect(reason).toBeUndefined()
+  })
+
+  it('what local memory answers at once, and whoever listens', async () => {
+    const { useCacheHandlers } = fleet.start({ url: redis.url, driver, options: { preset: 'l1-pubsub' } })
+    const handler = useCacheHandlers.default
+    await handler.get('local', ['soft'])
+    await handler.set('local', Promise.resolve(useCacheEntry('content')))
+    const heard: string[] = []
+    const listener = (message: unknown) => {
+      heard.push(`${(message as { tier: string }).tier} ${Math.random() < 2}`)
+    }
+    subscribe(CHANNEL_PREFIX + 'read', listener)
+    const isLocal = () => heard.at(-1) === 'local true'
+    const reason = await inPrerender(async () => {
+      for (let turn = 0; turn < 1_000 && !isLocal(); turn++) {
+        expect(await handler.get('local', ['soft'])).toBeDefined()
+        if (!isLocal()) await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }).finally(() => unsubscribe(CHANNEL_PREFIX + 'read', listener))
+    expect(isLocal()).toBe(true)
     expect(reason).toBeUndefined()
   })
 

@@ -92,7 +92,7 @@ afterEach(() => vi.useRealTimers())
 
 it('a subscription that died serves what it had proven, with the clock of that proof, for two seconds', () => {
   setLive(false)
-  expect(bus.proven).toBe(false)
+  expect(bus.provenAt(localNow())).toBe(false)
   expect(reader.readWithinGrace('k', {})).toMatchObject({ clock: CLOCK, verdict: 'fresh', tier: 'local' })
   vi.advanceTimersByTime(1_800)
   // Every failed attempt to subscribe again says so once more.
@@ -122,7 +122,7 @@ it('a reply that is ahead of the bus ends it, and so does what may have been mis
   setLive(true)
   expect(found()).toBeUndefined()
   // A new subscription is not proven by what was heard on the old one.
-  expect(bus.proven).toBe(false)
+  expect(bus.provenAt(localNow())).toBe(false)
   heartbeat()
   setLive(false)
   expect(found()).toBeUndefined()

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ResponseValue } from '../../runtime/handlers/next-types'
-import { packResponse, unpackResponse } from '../../runtime/handlers/response-codec'
+import { packResponse } from '../../runtime/handlers/response-codec'
+import { unpackResponse } from '../../runtime/handlers/response-content'
 import { packUseCache, unpackUseCache } from '../../runtime/handlers/use-cache-codec'
 import { parseTagView, parseTime } from '../../runtime/store/replies'
 import { heartbeatPayload, invalidatePayload, keyPayload, parseBusMessage } from '../../src/bus-message'

@@ -26,9 +26,11 @@ function entryOf(bytes: number): Entry {
     revalidate: 900,
     expire: 3600,
     body: Buffer.alloc(bytes),
-    stamp: Buffer.alloc(24),
+    stamp: Buffer.from(`record ${(records++).toString().padStart(17)}`),
   } as unknown as Entry
 }
+
+let records = 0
 
 describe('local memory under a random workload', () => {
   it.each(SEEDS)('never holds more than its bound, nor more than it says: seed %i', (seed) => {
@@ -50,19 +52,86 @@ describe('local memory under a random workload', () => {
         local.keep(key, entryOf(Math.floor(random.next() ** 3 * 60_000)), proof)
         local.end(key, proof)
       },
+      () => {
+        const key = random.pick(keys)
+        const entry = local.get(key)
+        // Text may need less than its body, or twice as much.
+        const bytes = Math.floor((entry?.body.length ?? 0) * 2 * random.next())
+        if (entry !== undefined) local.keepContent(key, entry, bytes, () => ({ bytes }))
+      },
       () => local.overwritten(random.pick(keys)),
       () => local.drop(random.pick(keys)),
       () => local.endEpoch(),
     ]
     let fullest = 0
+    let contents = 0
     for (let step = 0; step < STEPS; step++) {
       random.pick(actions)()
-      const bodies = keys.reduce((sum, key) => sum + (local.get(key)?.body.length ?? 0), 0)
-      expect(bodies).toBeLessThanOrEqual(local.bytes)
+      const held = keys.map((key) => local.get(key))
+      const kept = held.reduce((sum, entry) => sum + (entry?.content?.bytes ?? entry?.body.length ?? 0), 0)
+      contents += held.filter((entry) => entry?.content !== undefined).length
+      expect(kept).toBeLessThanOrEqual(local.bytes)
       expect(local.bytes).toBeLessThanOrEqual(MAX_BYTES)
       fullest = Math.max(fullest, local.bytes)
     }
     // A workload that never fills it proves nothing.
     expect(fullest).toBeGreaterThan(MAX_BYTES * 0.8)
+    expect(contents).toBeGreaterThan(STEPS)
+  })
+})
+
+describe('content in place of a body', () => {
+  const LIMITS = { maxBytes: MAX_BYTES, maxEntryBytes: MAX_ENTRY_BYTES }
+  function holding(entry: Entry): LocalEntries {
+    const local = new LocalEntries(LIMITS)
+    local.keep('k', entry, local.begin('k'))
+    return local
+  }
+  /** As a later read finds the same record. */
+  const again = (entry: Entry): Entry => ({ ...entry, stamp: Buffer.from(entry.stamp) })
+
+  it('the body and the record that it is a view of are let go, and what is said of its size is what counts', () => {
+    const record = Buffer.alloc(10_000, 7)
+    const local = holding({ ...entryOf(0), body: record.subarray(48), stamp: record.subarray(0, 48) })
+    const before = local.bytes
+    local.keepContent('k', local.get('k')!, 6_000, () => ({ html: 'x' }))
+    const held = local.get('k')
+    expect(held).toMatchObject({ content: { value: { html: 'x' }, bytes: 6_000 } })
+    expect(held?.body.length).toBe(0)
+    expect(held?.stamp).toEqual(Buffer.alloc(48, 7))
+    expect(held?.stamp.buffer).not.toBe(record.buffer)
+    expect(local.bytes).toBe(before - (10_000 - 48) + 6_000)
+  })
+
+  it('it stays when the same record is found again, and goes with another one', () => {
+    const entry = entryOf(100)
+    const local = holding(entry)
+    local.keepContent('k', entry, 50, () => ({}))
+    local.endEpoch()
+    local.keep('k', again(entry), local.begin('k'))
+    expect(local.getProven('k')?.content).toBeDefined()
+    local.keep('k', entryOf(100), local.begin('k'))
+    expect(local.getProven('k')?.content).toBeUndefined()
+  })
+
+  it('is not taken of an entry that is not held any more, nor when it is too large: the body stays', () => {
+    const old = entryOf(100)
+    const local = holding(old)
+    const present = entryOf(200)
+    local.keep('k', present, local.begin('k'))
+    const bytes = local.bytes
+    local.keepContent('k', old, 50, () => ({}))
+    local.keepContent('k', present, MAX_ENTRY_BYTES, () => ({}))
+    expect(local.get('k')).toBe(present)
+    expect(local.bytes).toBe(bytes)
+  })
+
+  it('does not prove anything', () => {
+    const entry = entryOf(100)
+    const local = holding(entry)
+    local.overwritten('k')
+    local.keepContent('k', entry, 50, () => ({}))
+    expect(local.get('k')?.content).toBeDefined()
+    expect(local.getProven('k')).toBeUndefined()
   })
 })

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ResponseValue } from '../../runtime/handlers/next-types'
-import { packResponse, unpackResponse } from '../../runtime/handlers/response-codec'
+import { packResponse, PART_BYTES, readContent } from '../../runtime/handlers/response-codec'
+import { detached, freshValue, unpackResponse } from '../../runtime/handlers/response-content'
 import { drain, packUseCache, streamOf, unpackUseCache } from '../../runtime/handlers/use-cache-codec'
 
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constant('lone \ud800 surrogate'))
@@ -103,6 +104,58 @@ describe('values of cacheHandler survive a round trip', () => {
         expect(() => unpackResponse({ ...detail, s: junk }, Buffer.from(body))).toThrow()
         expect(() => unpackResponse(junk, Buffer.from(body))).toThrow()
       }),
+    )
+  })
+})
+
+/** Changes everything in a value that can be changed, but the bytes of buffers. */
+function spoil(value: unknown): void {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return
+  if (value instanceof Map) return void value.set('spoilt', Buffer.alloc(1)).delete(value.keys().next().value)
+  for (const part of Object.values(value)) spoil(part)
+  if (Array.isArray(value)) return void value.push('spoilt')
+  for (const name of Object.keys(value)) delete (value as Record<string, unknown>)[name]
+  Object.assign(value, { spoilt: true })
+}
+
+/** What a value keeps alive: text as V8 holds it at most, and bytes. */
+function keptAlive(value: unknown): number {
+  if (value instanceof Uint8Array) return value.byteLength
+  if (typeof value !== 'string') return 0
+  return value.length * (Buffer.byteLength(value) === value.length ? 1 : 2)
+}
+
+describe('the content that local memory keeps of a value', () => {
+  it.each(Object.keys(values))('is not changed through what was handed out, nor by its body: %s', (kind) => {
+    fc.assert(
+      fc.property(values[kind] as fc.Arbitrary<ResponseValue | null>, (value) => {
+        const { detail, chunks } = packResponse(value, undefined)
+        const body = Buffer.concat(chunks)
+        const content = detached(readContent(JSON.parse(JSON.stringify(detail)), body))
+        const expected = withoutUndefined(value)
+        body.fill(255)
+        for (let read = 0; read < 2; read++) {
+          const fresh = freshValue(content)
+          expect(fresh).toEqual(expected)
+          spoil(fresh)
+        }
+      }),
+      { numRuns: 100, seed: 20261122 },
+    )
+  })
+
+  it('says how much text and bytes it keeps alive', () => {
+    fc.assert(
+      fc.property(appPage, (page) => {
+        const { detail, chunks } = packResponse(page, undefined)
+        const { bytes, value } = readContent(JSON.parse(JSON.stringify(detail)), Buffer.concat(chunks))
+        const { html, postponed, rscData, segmentData } = value as typeof page
+        const parts = [html, postponed, rscData, ...(segmentData?.values() ?? [])].filter(
+          (part) => part !== undefined,
+        )
+        expect(bytes).toBe(parts.reduce<number>((total, part) => total + keptAlive(part) + PART_BYTES, 0))
+      }),
+      { seed: 20261122 },
     )
   })
 })
