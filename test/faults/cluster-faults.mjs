@@ -5,7 +5,7 @@ import { hashSlot, until } from './support.mjs'
 
 /** How long a slot that moves is open on both sides: requests meet it so. */
 const OPEN_MS = 50
-/** So many moves at least, a third of them of the tag state: there, and on, and back. */
+/** So many moves at least, a third of them of the tag state. */
 const MOVES = 6
 const MOVING_ENTRIES = 12
 /** After so long a replica has given up its failover: primaries vote once in two node timeouts. */
