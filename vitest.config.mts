@@ -13,6 +13,7 @@ const onCluster = [
   'ingredients',
   'l1-pubsub',
   'lost-knowledge',
+  'overtaken-reads',
   'prerender-io',
   'response-handler',
   'single-flight',

@@ -8,6 +8,7 @@ import { readArguments, USAGE } from '../test/faults/arguments.mjs'
 import { openCell } from '../test/faults/cell.mjs'
 import { describeRefusal, measureRefusal } from '../test/faults/refusal.mjs'
 import { tamperWith } from '../test/faults/sabotages.mjs'
+import { describeShards, measureShards } from '../test/faults/shards.mjs'
 import { describeTrend, soak } from '../test/faults/soak.mjs'
 import { describeRows, LEGEND } from '../test/faults/table.mjs'
 import { prepareApp } from './lib/prepare-app.mjs'
@@ -30,16 +31,15 @@ try {
 async function check(choice) {
   const startedAt = performance.now()
   const cells = []
-  for (const { preset, driver } of choice.cells) {
-    console.log(`\n${preset}, ${driver}${choice.sabotage ? `, sabotaged: ${choice.sabotage}` : ''}`)
-    cells.push({ preset, driver, ...(await runCell({ preset, driver }, choice)) })
+  for (const { faults, ...cell } of choice.cells) {
+    const name = [cell.topology, cell.preset, cell.driver].join(', ')
+    console.log(`\n${name}${choice.sabotage ? `, sabotaged: ${choice.sabotage}` : ''}`)
+    cells.push({ name, ...cell, ...(await runCell(cell, faults, choice)) })
     await close()
     // After every cell, so that an interrupted run leaves what it knows.
     if (choice.json) await writeFile(choice.json, JSON.stringify(cells, null, 1))
   }
-  const problems = cells.flatMap(({ preset, driver, problems: own }) =>
-    own.map((problem) => `${preset}, ${driver}: ${problem}`),
-  )
+  const problems = cells.flatMap(({ name, problems: own }) => own.map((problem) => `${name}: ${problem}`))
   console.log('')
   for (const problem of problems) console.log(problem)
   const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1)
@@ -47,10 +47,10 @@ async function check(choice) {
   return problems.length === 0 ? 0 : 1
 }
 
-async function runCell({ preset, driver }, choice) {
-  const { faults, pace, seed, soakMs, latency, sabotage } = choice
+async function runCell({ topology, preset, driver }, faults, choice) {
+  const { pace, seed, soakMs, latency, extras, sabotage } = choice
   const app = await prepareApp({ driver })
-  const cell = await openCell({ app, preset, seed, pace, tamper: tamperWith(sabotage) })
+  const cell = await openCell({ app, preset, topology, seed, pace, tamper: tamperWith(sabotage) })
   close = async () => {
     close = async () => {}
     await cell.close()
@@ -69,12 +69,21 @@ async function runCell({ preset, driver }, choice) {
     console.log(`  ${row.what}: ${row.problems.length === 0 ? 'passed' : row.problems.join('; ')}`)
   }
   console.log(`\n${describeRows(rows)}\n${LEGEND}`)
-  if (!latency) return { rows, problems: problemsOf(rows) }
+  const problems = problemsOf(rows)
+  if (topology === 'cluster' && extras) {
+    const shards = await measureShards(cell, pace.requestMs)
+    console.log(
+      `\n${describeShards(shards.rows)}\nCommands, CPU and bytes: per request of the load, all included.`,
+    )
+    return { rows, shards, problems: [...problems, ...shards.problems] }
+  }
+  // One server stands for all: what is measured is a Redis that is known to be away.
+  if (topology !== 'single' || !latency) return { rows, problems }
   const added = await measureAddedLatency(cell, pace.requestMs)
   console.log(`\n${describeAddedLatency(added)}\nMedians, ms; added: the median of the differences of pairs.`)
   const refusal = await measureRefusal(driver, preset)
   console.log(`\n${describeRefusal(refusal)}\nIn one process, without Next, once Redis is known to be away.`)
-  return { rows, added, refusal, problems: problemsOf(rows) }
+  return { rows, added, refusal, problems }
 }
 
 function problemsOf(rows) {

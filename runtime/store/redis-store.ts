@@ -174,6 +174,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       if (!attended) await connected({ leftMs: timeoutMs })
       const at = commands.length
       const sentAt = localNow()
+      // What is learnt while it is under way may overtake it, in a Cluster above all: it holds for later reads.
+      const known = history.latest
       // Last: tag state that was read later than an entry judges it safely.
       commands.push(readTagsCommand(names.tags, tags))
       const withTime = serverTime.isDue(sentAt)
@@ -182,7 +184,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       const time = withTime ? parseTime(replies[at + 1]) : undefined
       if (time !== undefined) serverTime.sample(sentAt, localNow(), time)
       const view = parseTagView(replies[at], tags, latestPossible())
-      if (view === undefined || view.clock < history.latest) return [replies, undefined]
+      if (view === undefined || view.clock < known) return [replies, undefined]
       observed(view.clock)
       return [replies, view]
     },

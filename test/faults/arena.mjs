@@ -1,4 +1,4 @@
-// One cell under test: a Redis, a proxy before it for each of two replicas, their origin, and the load.
+// One cell under test: a Redis, two replicas of the application, and their origin.
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -8,19 +8,18 @@ import { fileURLToPath } from 'node:url'
 import { createOrigin } from '../../examples/store/origin/server.mjs'
 import { originClient } from '../../scripts/lib/origin.mjs'
 import { makeStandalone } from '../../scripts/lib/prepare-app.mjs'
-import { freePort, until } from '../../scripts/lib/processes.mjs'
+import { until } from '../../scripts/lib/processes.mjs'
 import { startReplica } from '../../scripts/lib/replicas.mjs'
-import { startLinkProxy } from '../history/link-proxy.mjs'
-import { PASSWORD, startFaultyRedis, USER } from './faulty-redis.mjs'
+import { TOPOLOGIES } from './topologies.mjs'
 
 const PROBE = fileURLToPath(new URL('heap-probe.cjs', import.meta.url))
 const NAMES = ['a', 'b']
 
 /**
- * @param {{ app: import('../../scripts/lib/prepare-app.mjs').PreparedApp, preset: string, keyPrefix?: string,
- *   tamper?: (standalone: string) => Promise<unknown> }} choice
+ * @param {{ app: import('../../scripts/lib/prepare-app.mjs').PreparedApp, preset: string, topology?: string,
+ *   keyPrefix?: string, tamper?: (standalone: string) => Promise<unknown> }} choice
  */
-export async function openArena({ app, preset, keyPrefix = 'ndc:store', tamper }) {
+export async function openArena({ app, preset, topology = 'single', keyPrefix = 'ndc:store', tamper }) {
   const stops = []
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one()
@@ -32,20 +31,8 @@ export async function openArena({ app, preset, keyPrefix = 'ndc:store', tamper }
     await tamper?.(standalone)
     const origin = await startSteadyOrigin()
     stops.push(() => origin.stop())
-    const proxies = []
-    let redisPort
-    const redis = await startFaultyRedis({
-      onMoved(port) {
-        redisPort = port
-        for (const proxy of proxies) proxy.retarget(port)
-      },
-    })
-    stops.push(() => redis.stop())
-    for (const _ of NAMES) {
-      const proxy = await startProxy(redisPort)
-      proxies.push(proxy)
-      stops.push(() => proxy.close())
-    }
+    const place = await TOPOLOGIES[topology].open(NAMES.length)
+    stops.push(() => place.stop())
     const replicas = []
     stops.push(() => Promise.all(replicas.map((replica) => replica.kill())))
 
@@ -53,18 +40,14 @@ export async function openArena({ app, preset, keyPrefix = 'ndc:store', tamper }
       startServer({ name, app, standalone, env: { ORIGIN_URL: origin.url, ...env } })
     async function startReplicas() {
       const started = NAMES.map((name, index) =>
-        start(name, {
-          REDIS_URL: proxies[index].url.replace('//', `//${USER}:${PASSWORD}@`),
-          DISTRIBUTED_CACHE_PRESET: preset,
-        }),
+        start(name, { ...place.env(index), DISTRIBUTED_CACHE_PRESET: preset }),
       )
       replicas.push(...(await allOrNone(started)))
     }
     await startReplicas()
 
     return {
-      redis,
-      proxies,
+      ...place,
       replicas,
       origin,
       keyPrefix,
@@ -102,17 +85,6 @@ async function startSteadyOrigin() {
       server.close()
       await once(server, 'close')
     },
-  }
-}
-
-/** On a port that the kernel hands out to nobody while the proxy refuses. */
-async function startProxy(redisPort) {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startLinkProxy(redisPort, { port: await freePort() })
-    } catch (error) {
-      if (error.code !== 'EADDRINUSE' || attempt === 5) throw error
-    }
   }
 }
 

@@ -1,15 +1,25 @@
 import { parseArgs } from 'node:util'
-import { FAULTS } from './catalogue.mjs'
 import { PACES } from './run-fault.mjs'
 import { SABOTAGES } from './sabotages.mjs'
+import { TOPOLOGIES } from './topologies.mjs'
 
-const DIMENSIONS = { preset: ['strict', 'l1-pubsub'], driver: ['ioredis', 'redis'] }
+const DIMENSIONS = {
+  preset: ['strict', 'l1-pubsub'],
+  driver: ['ioredis', 'redis'],
+  topology: Object.keys(TOPOLOGIES),
+}
+const namesOf = (topology) => TOPOLOGIES[topology].faults.map(({ name }) => name)
 
 export const USAGE = `npm run test:faults -- [options]
 
   --preset, --driver <name>
                    one value, or all (default)
-  --only <faults>  only these, separated by commas: ${FAULTS.map(({ name }) => name).join(', ')}
+  --topology <name>
+                   ${Object.keys(TOPOLOGIES).join(', ')} (default single), or all
+  --only <faults>  only these, separated by commas:
+${Object.keys(TOPOLOGIES)
+  .map((name) => `                   ${name}: ${namesOf(name).join(', ')}`)
+  .join('\n')}
   --minutes <n>    a soak: chosen faults in random order for so long in each cell; heap and sockets over time
   --seconds <n>    how long a fault lasts, at least (default 5)
   --seed <n>       what the load asks for, and the order of a soak (default 1)
@@ -24,6 +34,7 @@ export function readArguments(argv) {
     options: {
       preset: { type: 'string', default: 'all' },
       driver: { type: 'string', default: 'all' },
+      topology: { type: 'string', default: 'single' },
       only: { type: 'string' },
       minutes: { type: 'string' },
       seconds: { type: 'string' },
@@ -35,20 +46,31 @@ export function readArguments(argv) {
     },
   })
   const names = values.only?.split(',')
-  const unknown = names?.find((name) => FAULTS.every((fault) => fault.name !== name))
-  if (unknown !== undefined)
-    throw new Error(`--only ${unknown}: choose among ${FAULTS.map(({ name }) => name).join(', ')}`)
+  const topologies = chosen('topology', values.topology)
+  const known = topologies.flatMap(namesOf)
+  const unknown = names?.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new Error(`--only ${unknown}: choose among ${known.join(', ')}`)
   if (values.sabotage !== undefined && SABOTAGES[values.sabotage] === undefined)
     throw new Error(`--sabotage ${values.sabotage}: choose ${Object.keys(SABOTAGES).join(' or ')}`)
   const presets = chosen('preset', values.preset)
+  // What is measured besides, when everything is.
+  const extras = names === undefined && values.minutes === undefined && values.sabotage === undefined
   return {
-    cells: chosen('driver', values.driver).flatMap((driver) => presets.map((preset) => ({ preset, driver }))),
-    faults: FAULTS.filter(({ name }) => names === undefined || names.includes(name)),
+    cells: topologies.flatMap((topology) => {
+      const { faults } = TOPOLOGIES[topology]
+      const only = faults.filter(({ name }) => names === undefined || names.includes(name))
+      if (only.length === 0) return []
+      const drivers = chosen('driver', values.driver)
+      return drivers.flatMap((driver) =>
+        presets.map((preset) => ({ topology, preset, driver, faults: only })),
+      )
+    }),
     soakMs: values.minutes === undefined ? undefined : positive('minutes', values.minutes) * 60_000,
     pace: paceOf(values),
     seed: positive('seed', values.seed),
     json: values.json,
-    latency: !values['no-latency'] && names === undefined && values.minutes === undefined,
+    extras,
+    latency: extras && !values['no-latency'],
     sabotage: values.sabotage,
     help: values.help,
   }

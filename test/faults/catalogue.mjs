@@ -1,8 +1,7 @@
-// What goes wrong. Each fault begins at once and lasts until the function that it returns was called.
+// What goes wrong with one server. A fault begins at once and lasts until the function that it returns was called.
+import { again } from './again.mjs'
 import { PASSWORD, USER } from './faulty-redis.mjs'
 
-/** How often a fault that a healthy runtime mends is made again. */
-const AGAIN_MS = 300
 /** For what waits for the runtime to notice something by itself. */
 const NOTICE_MS = 60_000
 
@@ -32,7 +31,12 @@ return 1`
  * @property {string} name
  * @property {string} what
  * @property {boolean} [atBoot] the replicas are started after it began
- * @property {(arena: object) => Promise<() => Promise<unknown>>} begin
+ * @property {(arena: object) => Promise<(() => Promise<unknown>) | Begun>} begin
+ *
+ * @typedef {object} Begun
+ * @property {() => Promise<unknown>} [turn] after the first invalidations, which are what it is about
+ * @property {() => Promise<unknown>} end
+ * @property {() => Promise<unknown>} [restore] when everything was judged, for whatever follows
  */
 
 /** @type {Fault[]} */
@@ -170,29 +174,6 @@ async function slow({ proxies }, ms) {
   for (const proxy of proxies) proxy.delay('both', ms)
   return async () => {
     for (const proxy of proxies) proxy.delay('both', 0)
-  }
-}
-
-/** Now, and again until it is ended; the attempt under way is waited for. */
-async function again(action) {
-  await action()
-  let ended = false
-  let wake
-  const loop = (async () => {
-    while (!ended) {
-      await new Promise((resolve) => {
-        wake = resolve
-        setTimeout(resolve, AGAIN_MS)
-      })
-      if (!ended) await action()
-    }
-  })()
-  // Whoever ends the fault hears of it.
-  loop.catch(() => {})
-  return async () => {
-    ended = true
-    wake?.()
-    await loop
   }
 }
 

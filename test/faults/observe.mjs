@@ -4,25 +4,26 @@ import { ask } from './ask.mjs'
 
 const SOCKET = /^socket:\[(\d+)\]$/
 
-/** Open sockets of each replica to its proxy: as the kernel sees them, where it lets itself be asked (Linux). */
-export function openSockets({ replicas, proxies }) {
+/** Open sockets of each replica to its Redis: as the kernel sees them, where it lets itself be asked (Linux). */
+export function openSockets({ replicas, portsOf, openOf }) {
   return Promise.all(
     replicas.map(async ({ pid }, index) => {
       try {
-        return await socketsOf(pid, proxies[index].port)
-      } catch {
-        return proxies[index].open
+        return await socketsOf(pid, portsOf(index))
+      } catch (error) {
+        if (openOf === undefined) throw error
+        return openOf(index)
       }
     }),
   )
 }
 
-async function socketsOf(pid, port) {
-  const remote = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+async function socketsOf(pid, ports) {
+  const remotes = new Set(ports.map((port) => port.toString(16).toUpperCase().padStart(4, '0')))
   const inodes = new Set()
   for (const line of (await readFile(`/proc/${pid}/net/tcp`, 'utf8')).split('\n').slice(1)) {
     const columns = line.trim().split(/\s+/)
-    if (columns[2]?.endsWith(remote)) inodes.add(columns[9])
+    if (remotes.has(columns[2]?.split(':')[1])) inodes.add(columns[9])
   }
   let open = 0
   // The table holds the sockets of every process of the network namespace.
@@ -47,6 +48,8 @@ export function watchSockets(arena, everyMs = 200) {
       })
     }
   })()
+  // Whoever ends it hears of it.
+  watching.catch(() => {})
   return async () => {
     ended = true
     wake?.()

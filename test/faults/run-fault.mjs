@@ -67,7 +67,8 @@ export async function runFault(fault, { arena, load, invalidations, pace }) {
   }
   const faulted = load.enter()
   const rendersBefore = await arena.renders()
-  const end = await fault.begin(arena)
+  const begun = await fault.begin(arena)
+  const { turn, end, restore } = typeof begun === 'function' ? { end: begun } : begun
   if (fault.atBoot) {
     await arena.startReplicas()
     load.resume()
@@ -76,6 +77,7 @@ export async function runFault(fault, { arena, load, invalidations, pace }) {
   try {
     // While nobody knows yet, and while it is known.
     await invalidations.issue(0, faulted.add)
+    await turn?.()
     await load.lasts(pace.requests, pace.faultedMs)
     await invalidations.issue(1, faulted.add)
   } finally {
@@ -87,6 +89,8 @@ export async function runFault(fault, { arena, load, invalidations, pace }) {
   const verdict = await invalidations.verify(limitMs)
   const sockets = { most: await mostSockets(), after: Math.max(...(await openSockets(arena))) }
   const heapAfter = await heaps(arena)
+
+  await restore?.()
 
   const failures = [healthy, faulted, after].flatMap((phase) => phase.failures)
   failures.push(...ready.failures, ...verdict.failures)

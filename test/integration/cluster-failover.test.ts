@@ -20,7 +20,7 @@ const note = (message: unknown): void => {
 
 beforeAll(async () => {
   subscribe(`${CHANNEL_PREFIX}invalidated`, note)
-  cluster = await startCluster({ replicas: 1, nodeTimeoutMs: 2_000 })
+  cluster = await startCluster({ replicas: 1, nodeTimeoutMs: 2_000, acl: process.env['NDC_ACL'] === '1' })
 }, 2 * minute)
 afterEach(() => fleet.stop())
 afterAll(async () => {

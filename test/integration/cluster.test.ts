@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { hashSlot } from '../../src/hash-slot'
 import { createKeyNames } from '../../src/key-names'
+import { withRule } from '../support/acl'
 import { type RedisCluster, startCluster, until } from '../support/redis-cluster'
 import type { RedisServer } from '../support/redis-server'
 import {
@@ -25,7 +26,7 @@ const fleet = createFleet()
 const cleanups: (() => unknown)[] = []
 
 beforeAll(async () => {
-  cluster = await startCluster()
+  cluster = await startCluster({ acl: process.env['NDC_ACL'] === '1' })
 })
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup()
@@ -164,9 +165,9 @@ describe('l1-pubsub', () => {
     await until(async () => said.some((message) => message.startsWith('lane ')))
     const gap = nextEvent('gap', ({ reason }) => reason === 'sequence')
     // The number is spent, the message goes nowhere.
-    await node.command('ACL', 'SETUSER', 'default', 'resetchannels')
+    const relent = await withRule(cluster.url, node.command, 'resetchannels', '&ndc:*:bus')
     await on(writer).set(key, Promise.resolve(useCacheEntry('unheard')))
-    await node.command('ACL', 'SETUSER', 'default', 'allchannels')
+    await relent()
     await gap
   })
 })

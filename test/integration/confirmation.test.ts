@@ -82,12 +82,12 @@ describe.each(Object.keys(DRIVERS) as Driver[])('replicas: 1, over %s', (driver)
     })
     const confirm = createConfirmation({
       client,
-      key: 'state',
+      key: 'ndc:test:state',
       ttlMs: 60_000,
       replicas: 1,
       waitMs: 20_000,
     })
-    await primary.command('HSET', 'state', 'clock', '1')
+    await primary.command('HSET', 'ndc:test:state', 'clock', '1')
     expect(await confirm()).toBe(1)
     await primary.resetCommandStats()
     replica.freeze()

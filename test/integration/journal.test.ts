@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Driver, Preset, ResolvedOptions } from '../../src/options'
+import { withRule } from '../support/acl'
 import { type RedisServer, startRedis } from '../support/redis-server'
 import {
   contentOf,
@@ -17,6 +18,8 @@ let redis: RedisServer
 let proxy: TcpProxy
 const fleet = createFleet()
 const soon = { timeout: 20_000, interval: 20 }
+/** Gives back what was forbidden. */
+let allow = async () => {}
 
 beforeAll(async () => {
   redis = await startRedis()
@@ -49,8 +52,8 @@ const refusals = [
   {
     name: 'an ACL that forbids it',
     servesOn: true,
-    refuse: () => redis.command('ACL', 'SETUSER', 'default', '-hset'),
-    relent: () => redis.command('ACL', 'SETUSER', 'default', '+@all'),
+    refuse: async () => void (allow = await withRule(redis.url, redis.command, '-hset', '+hset')),
+    relent: () => allow(),
   },
 ]
 
@@ -185,11 +188,11 @@ it('behind the journal nobody waits for the render of another, who knows nothing
     // The lease is taken, for longer than this test takes.
     await fetchOf(b)
     expect(await record('waited', () => fetchOf(a))).toMatchObject([{ outcome: 'gave-up' }])
-    await redis.command('ACL', 'SETUSER', 'default', '-hset')
+    allow = await withRule(redis.url, redis.command, '-hset', '+hset')
     await on(a).updateTags(['u'])
     expect(await record('waited', () => fetchOf(a))).toEqual([])
   } finally {
-    await redis.command('ACL', 'SETUSER', 'default', '+@all')
+    await allow()
     await fleet.stop()
   }
 })

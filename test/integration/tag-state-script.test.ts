@@ -77,12 +77,12 @@ const serverNow = async () => {
   return Number(seconds) * 1_000_000 + Number(micros)
 }
 async function invalidate(key: string, ...pairs: string[]) {
-  const args = ['0', 'i', '60000', 'bus', '{}', ...pairs]
+  const args = ['0', 'i', '60000', 'ndc:test:bus', '{}', ...pairs]
   const [clock = 0, now = 0, damaged] = numbersOf(await runScript(client, invalidateScript, [key], args))
   return { clock, now, damaged }
 }
 async function restore(key: string, pairs: string[], floor = 0, floorIfLost = 0) {
-  const args = ['bus', String(floor), String(floorIfLost), ...pairs]
+  const args = ['ndc:test:bus', String(floor), String(floorIfLost), ...pairs]
   const [clock = 0, raised, damaged] = numbersOf(
     await runScript(client, restoreInvalidationsScript, [key], args),
   )
@@ -98,7 +98,7 @@ describe('restoring what was acknowledged', () => {
   it('raises a record to what both know, agrees with the core, and the second time changes nothing', async () => {
     await fc.assert(
       fc.asyncProperty(events, events, async (there, remembered) => {
-        await redis.command('DEL', 'state')
+        await redis.command('DEL', 'ndc:test:state')
         const now = await serverNow()
         const recordOf = (list: readonly { at: number; window: number }[]) =>
           list.reduce<TagRecord>((record, { at, window }) => {
@@ -109,10 +109,10 @@ describe('restoring what was acknowledged', () => {
             return mergeRecords(record, one, now)
           }, NO_RECORD)
         const [known, lost] = [recordOf(there), recordOf(remembered)]
-        await redis.command('HSET', 'state', 'clock', now, 'floor', '0', 'incarnation', 'i')
-        if (there.length > 0) await redis.command('HSET', 'state', ':t', formatTagRecord(known))
-        const first = await restore('state', [':t', formatTagRecord(lost)])
-        const stored = parseTagRecord(String((await redis.command('HGET', 'state', ':t')) ?? '0'))
+        await redis.command('HSET', 'ndc:test:state', 'clock', now, 'floor', '0', 'incarnation', 'i')
+        if (there.length > 0) await redis.command('HSET', 'ndc:test:state', ':t', formatTagRecord(known))
+        const first = await restore('ndc:test:state', [':t', formatTagRecord(lost)])
+        const stored = parseTagRecord(String((await redis.command('HGET', 'ndc:test:state', ':t')) ?? '0'))
         const merged = mergeRecords(known, lost, now)
         for (let fence = now - 20; fence <= now; fence++)
           for (const later of [0, 1, 2, 3, 4, 5]) {
@@ -121,7 +121,7 @@ describe('restoring what was acknowledged', () => {
             expect(verdict).toBe(judgeTag(merged, fence, judgedAt))
           }
         expect(first.clock > now).toBe(first.raised === 1)
-        expect(await restore('state', [':t', formatTagRecord(lost)])).toEqual({
+        expect(await restore('ndc:test:state', [':t', formatTagRecord(lost)])).toEqual({
           clock: first.clock,
           raised: 0,
           damaged: 0,
@@ -132,19 +132,19 @@ describe('restoring what was acknowledged', () => {
   })
 
   it('says so on the bus only when something was lost', async () => {
-    const { clock } = await invalidate('quiet', ':t', '')
-    await redis.command('HSET', 'quiet', 'floor', '0')
+    const { clock } = await invalidate('ndc:test:quiet', ':t', '')
+    await redis.command('HSET', 'ndc:test:quiet', 'floor', '0')
     const heard: string[] = []
     const subscription = await new Promise<{ close(): Promise<void> }>((resolve) => {
       const opened = client.subscribe(
-        'bus',
+        'ndc:test:bus',
         (payload) => heard.push(payload.toString()),
         (live) => live && resolve(opened),
       )
     })
-    expect(await restore('quiet', [':t', String(clock)], clock - 5)).toMatchObject({ raised: 0 })
-    expect(await restore('quiet', [':t', String(clock)], clock - 5)).toMatchObject({ raised: 0 })
-    const restored = await restore('quiet', [':u', String(clock - 1)])
+    expect(await restore('ndc:test:quiet', [':t', String(clock)], clock - 5)).toMatchObject({ raised: 0 })
+    expect(await restore('ndc:test:quiet', [':t', String(clock)], clock - 5)).toMatchObject({ raised: 0 })
+    const restored = await restore('ndc:test:quiet', [':u', String(clock - 1)])
     expect(restored.raised).toBe(1)
     await expect.poll(() => heard.at(-1), { timeout: 10_000 }).toBe(`restore ${restored.clock}`)
     // The floor had been acknowledged, and was not known either.
@@ -153,27 +153,27 @@ describe('restoring what was acknowledged', () => {
   })
 
   it('raises the floor to what was forgotten only if something was lost', async () => {
-    const { clock } = await invalidate('floors', ':t', '')
-    const [before] = (await redis.command('HMGET', 'floors', 'floor')) as string[]
-    await restore('floors', [':t', String(clock)], 0, clock)
-    expect(await redis.command('HGET', 'floors', 'floor')).toBe(before)
-    await invalidate('floors', ':x', '')
-    await restore('floors', [':u', String(clock + 1)], 0, clock)
-    expect(await redis.command('HGET', 'floors', 'floor')).toBe(String(clock))
+    const { clock } = await invalidate('ndc:test:floors', ':t', '')
+    const [before] = (await redis.command('HMGET', 'ndc:test:floors', 'floor')) as string[]
+    await restore('ndc:test:floors', [':t', String(clock)], 0, clock)
+    expect(await redis.command('HGET', 'ndc:test:floors', 'floor')).toBe(before)
+    await invalidate('ndc:test:floors', ':x', '')
+    await restore('ndc:test:floors', [':u', String(clock + 1)], 0, clock)
+    expect(await redis.command('HGET', 'ndc:test:floors', 'floor')).toBe(String(clock))
   })
 
   it('the clock is never behind what was restored', async () => {
-    const { clock } = await invalidate('behind', ':t', '')
-    const restored = await restore('behind', [':u', String(clock + 3_600_000_000)])
+    const { clock } = await invalidate('ndc:test:behind', ':t', '')
+    const restored = await restore('ndc:test:behind', [':u', String(clock + 3_600_000_000)])
     expect(restored.clock).toBe(clock + 3_600_000_000)
-    expect(await redis.command('HGET', 'behind', 'clock')).toBe(String(restored.clock))
+    expect(await redis.command('HGET', 'ndc:test:behind', 'clock')).toBe(String(restored.clock))
   })
 
   it('where there is no state, or another type, it leaves that to whoever makes it anew', async () => {
-    expect(await restore('missing', [':t', '5'])).toEqual({ clock: 0, raised: 0, damaged: 0 })
-    expect(await redis.command('EXISTS', 'missing')).toBe(0)
-    await redis.command('SET', 'text', 'x')
-    expect(await restore('text', [':t', '5'])).toEqual({ clock: 0, raised: 0, damaged: 0 })
+    expect(await restore('ndc:test:missing', [':t', '5'])).toEqual({ clock: 0, raised: 0, damaged: 0 })
+    expect(await redis.command('EXISTS', 'ndc:test:missing')).toBe(0)
+    await redis.command('SET', 'ndc:test:text', 'x')
+    expect(await restore('ndc:test:text', [':t', '5'])).toEqual({ clock: 0, raised: 0, damaged: 0 })
   })
 })
 
@@ -194,22 +194,22 @@ describe('damaged records', () => {
   const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
 
   it.each(garbage)('%j is counted, and hard at the moment of a soft invalidation', async (text) => {
-    await invalidate('damaged', ':other', '')
-    await redis.command('HSET', 'damaged', ':t', text)
-    const { clock, damaged } = await invalidate('damaged', ':t', '5000000')
+    await invalidate('ndc:test:damaged', ':other', '')
+    await redis.command('HSET', 'ndc:test:damaged', ':t', text)
+    const { clock, damaged } = await invalidate('ndc:test:damaged', ':t', '5000000')
     expect(damaged).toBeGreaterThanOrEqual(1)
-    expect(await redis.command('HGET', 'damaged', ':t')).toBe(String(clock))
+    expect(await redis.command('HGET', 'ndc:test:damaged', ':t')).toBe(String(clock))
   })
 
   it('any bytes: each script works, and the record can be read afterwards', async () => {
     await fc.assert(
       fc.asyncProperty(bytes, fc.boolean(), async (record, isSoft) => {
-        await invalidate('fuzz', ':other', '')
-        await redis.command('HSET', 'fuzz', ':t', record)
-        const { clock } = await invalidate('fuzz', ':u', isSoft ? '1000' : '')
-        await restore('fuzz', [':t', String(clock)])
-        await invalidate('fuzz', ':t', isSoft ? '5000000' : '')
-        const text = String(await redis.command('HGET', 'fuzz', ':t'))
+        await invalidate('ndc:test:fuzz', ':other', '')
+        await redis.command('HSET', 'ndc:test:fuzz', ':t', record)
+        const { clock } = await invalidate('ndc:test:fuzz', ':u', isSoft ? '1000' : '')
+        await restore('ndc:test:fuzz', [':t', String(clock)])
+        await invalidate('ndc:test:fuzz', ':t', isSoft ? '5000000' : '')
+        const text = String(await redis.command('HGET', 'ndc:test:fuzz', ':t'))
         expect(parseTagRecord(text)).toBeDefined()
       }),
       { numRuns: 200, seed: 4 },
@@ -217,11 +217,11 @@ describe('damaged records', () => {
   })
 
   it('heals where chance looks for old records', async () => {
-    await invalidate('heal', ':other', '')
-    await redis.command('HSET', 'heal', ':t', 'nonsense', 'keep', String(3_600_000_000))
-    const reply = numbersOf(await runScript(client, collectScript, ['heal'], ['100']))
+    await invalidate('ndc:test:heal', ':other', '')
+    await redis.command('HSET', 'ndc:test:heal', ':t', 'nonsense', 'keep', String(3_600_000_000))
+    const reply = numbersOf(await runScript(client, collectScript, ['ndc:test:heal'], ['100']))
     expect(reply).toEqual([2, 0, 1])
-    const [clock, healed] = (await redis.command('HMGET', 'heal', 'clock', ':t')) as string[]
+    const [clock, healed] = (await redis.command('HMGET', 'ndc:test:heal', 'clock', ':t')) as string[]
     expect(healed).toBe(clock)
   })
 })

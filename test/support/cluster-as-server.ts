@@ -21,7 +21,7 @@ const KEY_AT: Readonly<Record<string, number>> = { EVAL: 3, EVALSHA: 3 }
  * against one. What is asked goes to the node of the key, or to all, and the answers become one.
  */
 export async function startClusterAsServer(): Promise<RedisServer> {
-  const cluster = await startCluster()
+  const cluster = await startCluster({ acl: process.env['NDC_ACL'] === '1' })
   const [first] = cluster.nodes as [RedisServer, ...RedisServer[]]
   const command: RedisServer['command'] = async (...args) => {
     const name = args[0].toUpperCase()

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { hashSlot, SLOT_COUNT } from '../../src/hash-slot'
+import { aclRules, asUser, clusterRules, deniedTo, userArguments } from './acl'
 import { type Argument, type RedisServer, type Reply, startServer } from './redis-server'
 
 export interface RedisCluster {
@@ -16,6 +17,10 @@ export interface RedisCluster {
   everywhere(...args: [string, ...Argument[]]): Promise<Reply[]>
   /** The primaries that serve slots now, as a living node sees it. */
   primaries(): Promise<RedisServer[]>
+  /** The node that says it follows this one. */
+  replicaOf(primary: RedisServer): Promise<RedisServer>
+  /** Starts a node again that was killed: it follows whoever was promoted. Resolves when all is whole. */
+  revive(node: RedisServer): Promise<void>
   /** Moves a slot as an operator's tool does. `between` runs while it is open on both sides. */
   moveSlot(slot: number, to: RedisServer, between?: () => Promise<void>): Promise<void>
   stop(): Promise<void>
@@ -30,6 +35,8 @@ export interface StartClusterOptions {
   /** Per primary. */
   readonly replicas?: number
   readonly nodeTimeoutMs?: number
+  /** Clients under test may do no more than docs/security.md says; what they are denied fails `stop`. */
+  readonly acl?: boolean
 }
 
 /** A Redis Cluster on loopback: made by the same commands that `redis-cli --cluster create` sends. */
@@ -38,12 +45,18 @@ export async function startCluster({
   replicas = 0,
   // Long: on a busy machine a slow node is no dead one. Tests of failover say what they want.
   nodeTimeoutMs = 15_000,
+  acl = false,
 }: StartClusterOptions = {}): Promise<RedisCluster> {
   const nodes: RedisServer[] = []
-  const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())))
+  const user = acl ? userArguments([...aclRules('ndc:*', 'ndc:*:bus'), ...clusterRules()]) : []
+  const args = [...argumentsOf(nodeTimeoutMs), ...user]
+  async function stop(): Promise<void> {
+    const denied = await Promise.all(nodes.map((node) => deniedTo(node.command).catch(() => [])))
+    await Promise.all(nodes.map((node) => node.stop()))
+    if (denied.flat().length > 0) throw new Error(`The ACL user was denied: ${denied.flat().join(', ')}`)
+  }
   try {
-    for (let count = primaries * (1 + replicas); count > 0; count--)
-      nodes.push(await startNode(nodeTimeoutMs))
+    for (let count = primaries * (1 + replicas); count > 0; count--) nodes.push(await startNode(args))
     await join(nodes, primaries)
     await Promise.all(
       nodes.slice(primaries).map((node, index) => follow(node, nodes[index % primaries] as RedisServer)),
@@ -54,10 +67,19 @@ export async function startCluster({
     await stop()
     throw error
   }
-  return handleOf(nodes, primaries, stop)
+  return {
+    ...handleOf(nodes, primaries, acl, stop),
+    async revive(node) {
+      const { port, directory } = node
+      const revived = await startServer({ args, port, directory })
+      nodes.splice(nodes.indexOf(node), 1, revived)
+      await until(async () => ((await revived.command('ROLE')) as Reply[])[0] === 'slave')
+      await settled(nodes, primaries, 1 + replicas)
+    },
+  }
 }
 
-async function startNode(nodeTimeoutMs: number): Promise<RedisServer> {
+function argumentsOf(nodeTimeoutMs: number): string[] {
   const settings = {
     'cluster-enabled': 'yes',
     'cluster-node-timeout': String(nodeTimeoutMs),
@@ -69,10 +91,10 @@ async function startNode(nodeTimeoutMs: number): Promise<RedisServer> {
     'cluster-replica-validity-factor': '0',
     'cluster-allow-replica-migration': 'no',
   }
-  const args = Object.entries({ ...settings, ...replication }).flatMap(([name, value]) => [
-    `--${name}`,
-    value,
-  ])
+  return Object.entries({ ...settings, ...replication }).flatMap(([name, value]) => [`--${name}`, value])
+}
+
+async function startNode(args: readonly string[]): Promise<RedisServer> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await startServer({ args, port: await freePortPair() })
@@ -184,7 +206,12 @@ interface Range {
   readonly node: RedisServer
 }
 
-function handleOf(nodes: readonly RedisServer[], count: number, stop: () => Promise<void>): RedisCluster {
+function handleOf(
+  nodes: readonly RedisServer[],
+  count: number,
+  acl: boolean,
+  stop: () => Promise<void>,
+): Omit<RedisCluster, 'revive'> {
   /** Of the first node that answers and has not been left behind by the others. */
   async function slots(among = nodes): Promise<Range[]> {
     for (const node of among) {
@@ -213,11 +240,10 @@ function handleOf(nodes: readonly RedisServer[], count: number, stop: () => Prom
   }
   const primaries = async (): Promise<RedisServer[]> => [...new Set((await slots()).map(({ node }) => node))]
 
+  const seeds = nodes.slice(0, count).map(({ url }) => url)
   return {
-    url: nodes
-      .slice(0, count)
-      .map(({ url }) => url)
-      .join(','),
+    // The first one says for all who asks.
+    url: acl ? asUser(seeds.join(',')) : seeds.join(','),
     nodes,
     stop,
     primaries,
@@ -228,6 +254,13 @@ function handleOf(nodes: readonly RedisServer[], count: number, stop: () => Prom
     },
     async everywhere(...args) {
       return Promise.all((await primaries()).map((node) => node.command(...args)))
+    },
+    async replicaOf(primary) {
+      for (const node of nodes) {
+        const [role, , port] = ((await node.command('ROLE').catch(() => undefined)) ?? []) as Reply[]
+        if (role === 'slave' && port === primary.port) return node
+      }
+      throw new Error(`nothing follows ${primary.url}`)
     },
     async moveSlot(slot, to, between) {
       const from = await ownerOfSlot(slot)

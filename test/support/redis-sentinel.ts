@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ACL_USER, aclRules, deniedTo, sentinelRules, sentinelServerRules, userArguments } from './acl'
 import { until } from './redis-cluster'
 import {
   findExecutable,
@@ -22,6 +23,8 @@ export interface SentinelOptions {
   readonly password?: string
   /** Password of the sentinels. */
   readonly sentinelPassword?: string
+  /** Clients under test use the users of docs/security.md; what they are denied fails `stop`. */
+  readonly acl?: boolean
 }
 
 export interface SentinelFleet {
@@ -30,8 +33,10 @@ export interface SentinelFleet {
   readonly servers: readonly RedisServer[]
   /** The primary that the sentinels agree on; undefined while they do not. */
   primary(): Promise<RedisServer | undefined>
-  /** Waits until each of them knows of a replica that can be promoted. */
-  settled(): Promise<void>
+  /** Waits until each of them knows of so many replicas that can be promoted; default 1. */
+  settled(atLeast?: number): Promise<void>
+  /** Starts a server again that was killed, as a replica of the present primary. Resolves when all is whole. */
+  revive(server: RedisServer): Promise<void>
   /** Asks one of them. */
   ask(sentinel: number, ...args: [string, ...string[]]): Promise<Reply>
   stopSentinel(sentinel: number): Promise<void>
@@ -42,13 +47,26 @@ export interface SentinelFleet {
 export async function startSentinels({
   password,
   sentinelPassword,
+  acl = false,
 }: SentinelOptions = {}): Promise<SentinelFleet> {
   const servers: RedisServer[] = []
   const sentinels: { port: number; stop(): Promise<void> }[] = []
   const secret = password === undefined ? [] : ['--requirepass', password, '--masterauth', password]
-  const quick = ['--repl-diskless-sync-delay', '0']
-  const stop = async (): Promise<void> =>
-    void (await Promise.all([...sentinels, ...servers].map((process) => process.stop())))
+  const user = acl ? userArguments([...aclRules('ndc:*', 'ndc:*:bus'), ...sentinelServerRules()]) : []
+  const quick = ['--repl-diskless-sync-delay', '0', ...user]
+  async function stop(): Promise<void> {
+    const asked = [
+      ...servers.map((server) => server.command),
+      ...sentinels.map(
+        ({ port }) =>
+          (...args: [string, ...string[]]) =>
+            authenticated(sentinelPassword, port, args),
+      ),
+    ]
+    const denied = await Promise.all(asked.map((command) => deniedTo(command).catch(() => [])))
+    await Promise.all([...sentinels, ...servers].map((process) => process.stop()))
+    if (denied.flat().length > 0) throw new Error(`The ACL user was denied: ${denied.flat().join(', ')}`)
+  }
   const authenticated = (secretOf: string | undefined, port: number, args: [string, ...string[]]) =>
     rawCommand({ host: HOST, port }, args, secretOf)
   const replicasOnline = async (port: number): Promise<number> => {
@@ -62,7 +80,7 @@ export async function startSentinels({
     for (let count = 0; count < 2; count++) servers.push(await startServer({ args: following }))
     await until(async () => (await replicasOnline(primary.port)) === 2)
     for (let count = 0; count < 3; count++)
-      sentinels.push(await startSentinel(primary.port, password, sentinelPassword))
+      sentinels.push(await startSentinel(primary.port, password, sentinelPassword, acl))
     // Each has to know both replicas and the other two, or none of them can lead a failover.
     for (const { port } of sentinels) {
       await until(async () => {
@@ -80,25 +98,14 @@ export async function startSentinels({
     servers,
     ask: (sentinel, ...args) =>
       authenticated(sentinelPassword, (sentinels[sentinel] as { port: number }).port, args),
-    async primary() {
-      const named = await Promise.all(
-        [...living].map(({ port }) =>
-          authenticated(sentinelPassword, port, ['SENTINEL', 'get-master-addr-by-name', MASTER]),
-        ),
-      )
-      const ports = new Set(named.map((address) => Number((address as string[])[1])))
-      return ports.size === 1 ? servers.find(({ port }) => ports.has(port)) : undefined
-    },
-    async settled() {
-      for (const { port } of living) {
-        await until(async () => {
-          const args: [string, ...string[]] = ['SENTINEL', 'REPLICAS', MASTER]
-          const replicas = (await authenticated(sentinelPassword, port, args)) as Reply[]
-          return replicas.some((replica) => {
-            return fieldOf(replica, 'flags') === 'slave' && fieldOf(replica, 'master-link-status') === 'ok'
-          })
-        })
-      }
+    primary: agreed,
+    settled,
+    async revive(server) {
+      const { port, directory } = server
+      const primary = await agreed()
+      const args = [...secret, ...quick, '--replicaof', HOST, String(primary?.port)]
+      servers.splice(servers.indexOf(server), 1, await startServer({ args, port, directory }))
+      await settled(2)
     },
     async stopSentinel(index) {
       const sentinel = sentinels[index] as (typeof sentinels)[0]
@@ -106,6 +113,29 @@ export async function startSentinels({
       await sentinel.stop()
     },
     stop,
+  }
+
+  async function agreed(): Promise<RedisServer | undefined> {
+    const named = await Promise.all(
+      [...living].map(({ port }) =>
+        authenticated(sentinelPassword, port, ['SENTINEL', 'get-master-addr-by-name', MASTER]),
+      ),
+    )
+    const ports = new Set(named.map((address) => Number((address as string[])[1])))
+    return ports.size === 1 ? servers.find(({ port }) => ports.has(port)) : undefined
+  }
+
+  async function settled(atLeast = 1): Promise<void> {
+    for (const { port } of living) {
+      await until(async () => {
+        const args: [string, ...string[]] = ['SENTINEL', 'REPLICAS', MASTER]
+        const replicas = (await authenticated(sentinelPassword, port, args)) as Reply[]
+        const usable = replicas.filter((replica) => {
+          return fieldOf(replica, 'flags') === 'slave' && fieldOf(replica, 'master-link-status') === 'ok'
+        })
+        return usable.length >= atLeast
+      })
+    }
   }
 }
 
@@ -118,6 +148,7 @@ async function startSentinel(
   primaryPort: number,
   password: string | undefined,
   sentinelPassword: string | undefined,
+  acl: boolean,
 ): Promise<{ port: number; stop(): Promise<void> }> {
   for (let attempt = 1; ; attempt++) {
     const directory = await mkdtemp(join(tmpdir(), 'ndc-sentinel-'))
@@ -133,6 +164,7 @@ async function startSentinel(
       ...(sentinelPassword === undefined
         ? []
         : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`]),
+      ...(acl ? [`user ${ACL_USER} ${sentinelRules().join(' ')}`] : []),
     ]
     const config = join(directory, 'sentinel.conf')
     await writeFile(config, `${lines.join('\n')}\n`)

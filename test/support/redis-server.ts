@@ -12,6 +12,8 @@ export interface StartRedisOptions {
   args?: readonly string[]
   /** A fixed port, to start again where a server was stopped. Default: a free one. */
   port?: number
+  /** That of a server that was killed. Default: one of its own. */
+  directory?: string
   /** False: clients under test may do more than the runtime does, also with `NDC_ACL=1`. */
   acl?: boolean
 }
@@ -36,6 +38,8 @@ export interface RedisServer {
   resetCommandStats(): Promise<void>
   /** Stops the process (SIGKILL: nothing is persisted) and waits for its end. Idempotent. */
   stop(): Promise<void>
+  /** Ends the process as `stop` does, and keeps its directory for whoever starts it again there. */
+  kill(): Promise<void>
   /** Freezes the process: its sockets stay open and nothing is answered. */
   freeze(): void
   unfreeze(): void
@@ -62,11 +66,12 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Redis
 export async function startServer({
   args = [],
   port,
+  directory: given,
   acl = false,
 }: StartRedisOptions = {}): Promise<RedisServer> {
   const executable = findExecutable()
   for (let attempt = 1; ; attempt++) {
-    const directory = await mkdtemp(join(tmpdir(), 'ndc-redis-'))
+    const directory = given ?? (await mkdtemp(join(tmpdir(), 'ndc-redis-')))
     const chosenPort = port ?? (await freePort())
     const socketPath = join(directory, 'redis.sock')
     const child = spawn(
@@ -123,6 +128,13 @@ function handleOf(
   // Last resort when a test run dies; `stop` is the rule.
   const killAtExit = (): void => void child.kill('SIGKILL')
   process.once('exit', killAtExit)
+  async function kill(): Promise<void> {
+    process.off('exit', killAtExit)
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
   const command: RedisServer['command'] = (...args) => rawCommand({ path: socketPath }, args, password)
   return {
     url: `redis://${HOST}:${port}`,
@@ -141,13 +153,9 @@ function handleOf(
     async resetCommandStats() {
       await command('CONFIG', 'RESETSTAT')
     },
+    kill,
     async stop() {
-      process.off('exit', killAtExit)
-      if (child.exitCode === null && child.signalCode === null) {
-        const exited = once(child, 'exit')
-        child.kill('SIGKILL')
-        await exited
-      }
+      await kill()
       await rm(directory, { recursive: true, force: true })
     },
     freeze: () => void child.kill('SIGSTOP'),

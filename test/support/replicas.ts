@@ -42,6 +42,8 @@ export interface ReplicaOptions {
   options?: Partial<ResolvedOptions>
   tuning?: RuntimeTuning
   encryption?: Keyring | undefined
+  /** Default: that of the driver. */
+  createClient?: CreateClient
   /** When the build began [ms]; its output is where the handlers are told. */
   buildStartedAt?: number
 }
@@ -63,6 +65,7 @@ export function startReplica({
   tuning,
   encryption,
   buildStartedAt,
+  createClient = DRIVERS[driver],
 }: ReplicaOptions): Replica {
   const config: RuntimeConfig = {
     options: { ...TEST_OPTIONS, driver, ...options },
@@ -73,7 +76,7 @@ export function startReplica({
     debug: false,
     encryption,
     buildStartedAt,
-    createClient: DRIVERS[driver],
+    createClient,
   }
   return createRuntime(config, tuning)
 }

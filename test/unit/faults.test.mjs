@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { readArguments } from '../faults/arguments.mjs'
 import { FAULTS } from '../faults/catalogue.mjs'
 import { newPhase } from '../faults/load.mjs'
+import { unevenness } from '../faults/shards.mjs'
 import { trendOf } from '../faults/soak.mjs'
 import { aligned, describeRows, quantile } from '../faults/table.mjs'
 
@@ -27,6 +28,11 @@ describe('the trend of a soak', () => {
     expect(trendOf([80, 90, 100, 110, 120, 130].map((mib) => row(mib, 2))).isFlat).toBe(false)
     expect(trendOf([2, 2, 3, 3, 4, 4].map((sockets) => row(80, sockets))).isFlat).toBe(false)
   })
+})
+
+it('entries are even within 20 percent', () => {
+  expect(unevenness([1000, 1190, 810])).toEqual([])
+  expect(unevenness([1000, 1210, 790])).toEqual(['entries are spread 1000, 1210, 790: 21 percent off'])
 })
 
 describe('the table', () => {
@@ -81,26 +87,31 @@ describe('the table', () => {
 
 describe('arguments', () => {
   it('choose cells and faults', () => {
-    const { cells, faults, soakMs } = readArguments([
-      '--driver',
-      'redis',
-      '--only',
-      'hung,denied',
-      '--minutes',
-      '2',
-    ])
+    const { cells, soakMs } = readArguments(['--driver', 'redis', '--only', 'hung,denied', '--minutes', '2'])
+    const faults = FAULTS.filter(({ name }) => ['hung', 'denied'].includes(name))
     expect(cells).toEqual([
-      { preset: 'strict', driver: 'redis' },
-      { preset: 'l1-pubsub', driver: 'redis' },
+      { topology: 'single', preset: 'strict', driver: 'redis', faults },
+      { topology: 'single', preset: 'l1-pubsub', driver: 'redis', faults },
     ])
-    expect(faults.map(({ name }) => name)).toEqual(['hung', 'denied'])
     expect(soakMs).toBe(120_000)
-    expect(readArguments([]).faults).toEqual(FAULTS)
+    for (const cell of readArguments([]).cells) expect(cell.faults).toEqual(FAULTS)
+  })
+
+  it('choose topologies, each with faults of its own', () => {
+    const { cells } = readArguments(['--topology', 'all', '--only', 'planned', '--preset', 'strict'])
+    expect(cells.map(({ topology, driver }) => [topology, driver])).toEqual([
+      ['cluster', 'ioredis'],
+      ['cluster', 'redis'],
+      ['sentinel', 'ioredis'],
+      ['sentinel', 'redis'],
+    ])
   })
 
   it.each([
     ['--only', 'nothing'],
+    ['--only', 'resharding'],
     ['--preset', 'loose'],
+    ['--topology', 'ring'],
     ['--minutes', '0'],
     ['--sabotage', 'nothing'],
   ])('refuse %s %s', (...argv) => expect(() => readArguments(argv)).toThrow(`${argv[0]} ${argv[1]}`))
