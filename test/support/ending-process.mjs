@@ -20,7 +20,8 @@ let isGated = false
 /** Requests go on after their first entry. */
 let goOn = () => {}
 const late = new Promise((resolve) => (goOn = resolve))
-const isWrite = ([{ args }]) => args[0] === 'EVALSHA' && args[2] === '2' && Buffer.isBuffer(args[5])
+/** A record, and the script that takes it over. */
+const isWrite = ([{ args }]) => args[0] === 'SET' && Buffer.isBuffer(args[2])
 function createGatedClient(settings) {
   const client = createClient(settings)
   const { send } = client
