@@ -44,6 +44,15 @@ export function currentRequest(): object | undefined {
 }
 
 /**
+ * Whether the request invalidated tags of which Next tells the handlers only when the server action is over. Until
+ * then it goes by the age of what it reads (next@16.4), or refuses all that has such a tag.
+ */
+export function hasPendingInvalidations(): boolean {
+  const pending = works()?.getStore()?.pendingRevalidatedTags
+  return Array.isArray(pending) && pending.length > 0
+}
+
+/**
  * Runs work of our own outside of the render that asks for it. Within a prerender Next takes whatever asks for
  * time or chance (`Date.now()`, `Math.random()`, `randomUUID()`; drivers do, too) for a use of the request, and
  * gives the prerender up.
@@ -51,6 +60,12 @@ export function currentRequest(): object | undefined {
 export function outsideRender<T>(work: () => T): T {
   const units = workUnitsToLeave()
   return units?.getStore() === undefined ? work() : units.run(undefined, work)
+}
+
+interface WorkStore {
+  requestStartTime?: unknown
+  incrementalCache?: { requestHeaders?: unknown }
+  pendingRevalidatedTags?: unknown
 }
 
 interface Storage<T> {
@@ -72,9 +87,7 @@ const workUnitsToLeave = once(() => {
 
 const works = once(() => {
   const loaded: unknown = require('next/dist/server/app-render/work-async-storage.external.js')
-  return asStorage<{ requestStartTime?: unknown; incrementalCache?: { requestHeaders?: unknown } }>(
-    (loaded as { workAsyncStorage?: unknown }).workAsyncStorage,
-  )
+  return asStorage<WorkStore>((loaded as { workAsyncStorage?: unknown }).workAsyncStorage)
 })
 
 function asStorage<T>(found: unknown): Storage<T> | undefined {

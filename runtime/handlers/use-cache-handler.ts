@@ -5,7 +5,13 @@ import type { Cache } from '../cache/cache'
 import type { CacheRead } from '../cache/cache-read'
 import type { TagDurations, UseCacheEntry, UseCacheHandler } from './next-types'
 import { markAge, readAge } from './age-mark'
-import { currentConsumer, currentRequest, outsideRender, requestStart } from './consumer'
+import {
+  currentConsumer,
+  currentRequest,
+  hasPendingInvalidations,
+  outsideRender,
+  requestStart,
+} from './consumer'
 import { windowSecondsOf } from './tag-durations'
 import { drain, packUseCache, streamOf, unpackUseCache } from './use-cache-codec'
 
@@ -119,7 +125,8 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
       const consumer = currentConsumer()
       const options = {
         ...wanted,
-        follower: FOLLOWER[consumer],
+        // A mask says that it is new, and would pass for newer than what the request itself invalidated.
+        follower: consumer === 'request' && hasPendingInvalidations() ? 'as-it-is' : FOLLOWER[consumer],
         dedupedByNext: true,
         request: currentRequest(),
       }

@@ -69,6 +69,15 @@ describe.each(Object.keys(DRIVERS) as Driver[])(
       expect(await contentOf(await waiting)).toBe('new')
     })
 
+    it('no mask hides from a server action what it invalidated itself and Next has not announced', async () => {
+      await maskedOnB()
+      const store = { requestStartTime: localNow(), pendingRevalidatedTags: [{ tag: 'g' }] }
+      const read = await workAsyncStorage.run(store, () =>
+        workUnitAsyncStorage.run({ type: 'request' }, () => on(b).get('g', [])),
+      )
+      expect(isStale(read)).toBe(true)
+    })
+
     it('what will be stored is never given stale content', async () => {
       await store(a, 'g', entry('old', ['g']))
       await on(a).updateTags(['g'], { expire: 3600 })

@@ -184,7 +184,7 @@ describe.each(combinations)('a poisoned Redis over %s, %s, %s', (driver, preset,
     await POISONS[poison]!(name, new Dice(SEED))
     const fresh = start()
     // A read that Redis did not answer in time has seen nothing.
-    for (let tier = 'none'; tier === 'none'; ) {
+    for (let tier = 'none'; tier === 'none';) {
       const reads = await record('read', async () =>
         expect([undefined, 'content of key-0']).toContain(await get(fresh, 'key-0')),
       )
