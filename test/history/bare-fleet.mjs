@@ -66,12 +66,16 @@ export async function startBareFleet({ count, dist, preset, driver, renderMs, sk
       Promise.all(
         among.flatMap((replica) => Array.from({ length: each }, () => ask(replica, { type, route }))),
       ),
-    /** Something new at the origin, and its tag is invalidated. */
+    /**
+     * Something new at the origin, and its tag is invalidated: acknowledged, and with `l1-pubsub` heard by all, since
+     * until then they may answer from memory.
+     */
     async change(replica, unit, tag, expire) {
       origin.bump(unit)
       const durations = expire === undefined ? undefined : { expire }
       const { durable } = await ask(replica, { type: 'invalidate', tags: [tag], durations })
       if (!durable) throw new Error('The invalidation was not acknowledged')
+      if (preset === 'l1-pubsub') await Promise.all(replicas.map((each) => ask(each, { type: 'heard' })))
     },
     /** Resolves with the replica that is the next to render a unit. */
     nextRender: (unit) =>

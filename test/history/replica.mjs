@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { createBusMarks } from './bus-marks.mjs'
 import { SABOTAGES } from './sabotage.mjs'
 import { createSimulatedNext } from './simulated-next.mjs'
 import { DYNAMIC_ROUTES } from './workload.mjs'
@@ -16,6 +17,7 @@ const background = new Set()
 const origin = new Map()
 /** Invalidations that wait for Redis. */
 const kept = new Map()
+const bus = createBusMarks()
 let generations = 0
 let name
 let next
@@ -48,7 +50,14 @@ const commands = {
       `runtime/clients/${config.options.driver === 'redis' ? 'node-redis' : 'ioredis'}.js`,
     )
     const { options, url, namespace } = config
-    const runtime = createRuntime({ options, backend: 'redis', url, namespace, debug: false, createClient })
+    const runtime = createRuntime({
+      options,
+      backend: 'redis',
+      url,
+      namespace,
+      debug: false,
+      createClient: (settings) => bus.watch(createClient(settings)),
+    })
     const storages = 'next/dist/server/app-render'
     const { workAsyncStorage: works } = require(`${storages}/work-async-storage.external.js`)
     const { workUnitAsyncStorage: workUnits } = require(`${storages}/work-unit-async-storage.external.js`)
@@ -85,6 +94,11 @@ const commands = {
   async idle() {
     while (background.size > 0) await Promise.allSettled(background)
     return { counts }
+  },
+  /** Resolves when everything has arrived that the bus carried before. */
+  async heard() {
+    await bus.heard()
+    return {}
   },
   stats: () => ({ counts, heapBytes: process.memoryUsage().heapUsed }),
 }
