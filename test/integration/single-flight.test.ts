@@ -133,13 +133,14 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
       'k',
       Promise.resolve({ ...old, timestamp: localNow(), revalidate: 0.05 }),
     )
-    await new Promise((resolve) => setTimeout(resolve, 80))
+    // Replicas agree on its age to half of a round trip, which may hold a dial.
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
     const leader = await on(replicas[1] as Replica).get('k', [])
     expect(leader?.revalidate).toBe(0.05)
     const masked = await on(replicas[2] as Replica).get('k', [])
     expect(await contentOf(masked)).toBe('one')
     expect(masked?.revalidate).toBe(2)
-    expect(Math.abs(localNow() - (masked?.timestamp ?? 0))).toBeLessThan(100)
+    expect(Math.abs(localNow() - (masked?.timestamp ?? 0))).toBeLessThan(900)
     await generate(replicas[1] as Replica, 'k', 'two')
     expect(await contentOf(await on(replicas[2] as Replica).get('k', []))).toBe('two')
   })
