@@ -29,6 +29,7 @@ const PACKAGE = 'next-distributed-cache'
  *
  * @typedef {object} PreparedApp
  * @property {string} name the cell, for people
+ * @property {string} [driver] none: stock
  * @property {string} directory where the app's next.config.ts is
  * @property {string} nextBin the `next` executable's script
  * @property {string} standalone the standalone build; copy it with `makeStandalone` before use
@@ -89,6 +90,7 @@ export async function prepareApp(choice = {}) {
     const standalone = join(directory, '.next', 'standalone')
     return {
       name,
+      driver: wanted.stock ? undefined : wanted.driver,
       directory,
       nextBin: nextBinOf(directory),
       standalone,

@@ -13,11 +13,11 @@ process.on('exit', () => {
 
 /**
  * The environment for a child that must not notice who started it: a test runner's NODE_ENV, npm's own
- * variables of an outer `npm run`, or a Redis URL of the developer's shell would change what it does.
+ * variables of an outer `npm run`, a folder of modules, or a Redis URL of the developer's shell would change what it does.
  */
 export function neutralEnv(extra = {}) {
   const own =
-    /^(NODE_ENV|NODE_OPTIONS|NODE_CHANNEL.*|VITEST.*|REDIS_URL|DISTRIBUTED_CACHE.*|STORE_.*|ORIGIN_URL|REPLICA|PORT|HOSTNAME)$/
+    /^(NODE_ENV|NODE_OPTIONS|NODE_PATH|NODE_CHANNEL.*|VITEST.*|REDIS_URL|DISTRIBUTED_CACHE.*|STORE_.*|ORIGIN_URL|REPLICA|PORT|HOSTNAME)$/
   const npm =
     /^(INIT_CWD|npm_(package|lifecycle|command|node_execpath|config_(local_prefix|prefix|global_prefix|argv)).*)$/
   const next = /^(NEXT_|__NEXT_)/

@@ -43,6 +43,7 @@ export async function openArena({ app, preset, topology = 'single', keyPrefix = 
         start(name, { ...place.env(index), DISTRIBUTED_CACHE_PRESET: preset }),
       )
       replicas.push(...(await allOrNone(started)))
+      for (const replica of replicas) await expectToServe(replica, `on: ${preset} preset, ${app.driver} to `)
     }
     await startReplicas()
 
@@ -97,6 +98,13 @@ async function startServer({ env, ...options }) {
   })
   await until(() => probeUrl, { what: `the probe of ${options.name}` })
   return { ...server, probe: probeUrl }
+}
+
+/** Without a driver, or with another one, the application would work as well: the table would be of something else. */
+async function expectToServe({ name, output }, what) {
+  const said = () => /\[next-distributed-cache\] (?:on|off): .*/.exec(output())?.[0]
+  await until(said, { what: `${name} to say what serves` })
+  if (!said().includes(what)) throw new Error(`${name} should say "${what}", and says ${said()}`)
 }
 
 async function allOrNone(starting) {
