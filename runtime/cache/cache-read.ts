@@ -38,10 +38,11 @@ export function wantsGeneration({ entry, verdict, age }: JudgedRead): boolean {
 
 /**
  * Made of code alone: to render it again would show the same, whatever was invalidated. Implicit tags, those of the
- * route, are on every entry.
+ * route, are on every page; of what has no tag at all Next told us nothing.
  */
 export function isCodeAlone({ revalidate, expire, tags }: Entry): boolean {
-  return revalidate === Infinity && expire === Infinity && tags.every((tag) => tag.startsWith('_N_T_/'))
+  if (revalidate !== Infinity || expire !== Infinity || tags.length === 0) return false
+  return tags.every((tag) => tag.startsWith('_N_T_/'))
 }
 
 /** Whether this reader is the one to generate what it found missing, or old. */

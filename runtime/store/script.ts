@@ -24,8 +24,8 @@ export async function loadScripts(client: RedisClient, scripts: readonly Script[
 }
 
 /**
- * Runs a script by its digest, behind other commands if there are any: one round trip, two when the server does not know the script yet (it was
- * restarted, or its scripts were flushed).
+ * Runs a script by its digest, behind other commands if there are any: one round trip, two when the server does not
+ * know the script yet (it was restarted, or its scripts were flushed).
  *
  * @throws DistributedCacheError SCRIPT when the script fails, or what is before it; what `send` rejects with otherwise
  */

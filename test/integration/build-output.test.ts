@@ -268,6 +268,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the build output below Redis, o
       ['data with a tag may have changed', `${path},t`, forEver, shell],
       ['data with a life may have changed', path, { revalidate: 60, expire: 3600 }, shell],
       ['without cacheComponents any data may be in it', path, forEver, PAGE],
+      ['without a tag nothing is known of it', '', forEver, shell],
     ])('%s: nothing', async (_why, tags, life, context) => {
       build.page(KEY, tags, life)
       expect(await get(start(away), context)).toBeNull()
