@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from '../scripts/install.mjs'
 import { readArguments, USAGE } from './lib/arguments.mjs'
 import { reasonOf } from './lib/bounded.mjs'
+import { formatLoad, watchLoad } from './lib/load-watch.mjs'
 import { publish, writeRowCharts, writeResult } from './lib/publish.mjs'
 import { createPace } from './lib/pace.mjs'
 import { EXPLANATION, compare, formatRow } from './lib/report.mjs'
@@ -86,21 +87,28 @@ async function measure(choice) {
   const fleets = createFleets({ log, atLeast })
   const rows = []
   const failures = []
+  const took = {}
+  const load = watchLoad()
   for (const level of choice.levels) {
     log(`Level ${level}`)
     pace.begin(level)
+    const beganAt = seconds()
+    load.take()
     const repetitions = choice.repetitionsOf(level)
     try {
       const run = await LEVELS[level]()
       for (const row of await run({ ...choice, repetitions, wanted: choice.subjects, log, fleets, pace }))
-        rows.push({ ...row, repetitions, ratios: compare(row) })
+        rows.push({ repetitions, ...row, ratios: compare(row) })
     } catch (error) {
       // What the other levels measured is worth keeping.
       log(`Level ${level} failed: ${error.stack}`)
       failures.push({ level, reason: reasonOf(error) })
       process.exitCode = 1
     }
+    took[level] = { seconds: seconds() - beganAt, othersBusy: load.take() }
+    log(`Level ${level} took ${took[level].seconds} s; ${formatLoad(took[level].othersBusy)}`)
   }
+  load.stop()
   await fleets.stop()
   return {
     date,
@@ -108,6 +116,7 @@ async function measure(choice) {
     seconds: seconds() - preparedAt,
     preparationSeconds: preparedAt,
     machine,
+    levels: took,
     versions: await peerVersions(),
     ...(pace.leftOut.length > 0 && { leftOut: pace.leftOut }),
     ...(failures.length > 0 && { failures }),

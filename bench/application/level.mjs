@@ -50,7 +50,7 @@ async function measurePage(page, running, failed, { quick, repetitions, pace }) 
   for (const { deployment, reason } of failed)
     subjects[deployment.name] = { kind: deployment.kind, failed: reason }
   const isCold = page.figure === 'ttfbMs'
-  const measure = isCold ? measureCold(page, quick ? 5 : 20) : measureWarm(page, quick ? 1 : 8)
+  const measure = isCold ? measureCold(page, quick ? 5 : 20) : measureWarm(page, quick ? 1 : 5)
   const prepare = (one) =>
     isCold ? measure(one) : warmUp(one, page, quick ? { duration: 1 } : { amount: 1_000 })
   const able = []

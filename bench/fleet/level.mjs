@@ -10,32 +10,56 @@ const SCENARIOS = [
   { name: 'cold page', run: coldCrowd, figure: 'queries' },
   { name: 'invalidated page', run: invalidatedCrowd, figure: 'queries' },
   { name: 'stale page', run: staleCrowd, figure: 'queries' },
-  { name: 'first new answer after an invalidation', run: propagation, figure: 'propagationMs' },
+  { name: 'first new answer after an invalidation', run: propagation, figure: 'propagationMs', isWalk: true },
 ]
 
 /** Replicas of each deployment. */
-const SIZES = { quick: [3], full: [1, 3, 10] }
+const SIZES = [1, 3, 10]
 /** From here on one deployment runs at a time: counts do not need neighbours, and 80 servers do not fit. */
 const LARGE = 10
 
+/**
+ * What is measured, in this order. A quick run has three replicas of everybody, and of ours the crowds that the goals name on ten.
+ *
+ * @param {{ quick: boolean, only?: string }} choice
+ */
+export function fleetSizes({ quick, only = '' }) {
+  return SIZES.flatMap((replicas) => {
+    if (quick && replicas === 1) return []
+    const onlyOurs = quick && replicas >= LARGE
+    const scenarios = SCENARIOS.filter(({ name, isWalk }) => {
+      // Where there is one replica, nobody else has to hear of anything.
+      if (isWalk && (replicas === 1 || onlyOurs)) return false
+      return `${name}, ${replicas} replicas`.includes(only)
+    })
+    return scenarios.length === 0 ? [] : [{ replicas, scenarios, onlyOurs }]
+  })
+}
+
 export async function runFleetLevel(options) {
-  const { quick, only = '', wanted, fleets, pace } = options
+  const { quick, wanted, fleets, pace } = options
   const rows = []
-  const deployments = chosenDeployments({ wanted, quick })
-  for (const replicas of SIZES[quick ? 'quick' : 'full']) {
-    const scenarios = SCENARIOS.filter(({ name }) => `${name}, ${replicas} replicas`.includes(only))
-    if (scenarios.length === 0) continue
-    const own = scenarios.map((scenario) => rowOf(scenario, replicas))
-    const isTaken = own.map(() => true)
-    const groups = replicas < LARGE ? [deployments] : deployments.map((one) => [one])
+  for (const { replicas, scenarios, onlyOurs } of fleetSizes(options)) {
+    const deployments = chosenDeployments({ wanted, quick }).filter(
+      ({ kind }) => !onlyOurs || kind === 'ours',
+    )
+    const isLarge = replicas >= LARGE
+    const hasTime = ({ row }) => !pace.leavesOut(`fleet: ${row.name}`)
+    const parts = scenarios.map((scenario) => ({ scenario, row: rowOf(scenario, replicas) }))
+    // Large fleets are decided about before they start, which is what takes long.
+    const wantedParts = isLarge ? parts.filter(hasTime) : parts
+    if (wantedParts.length === 0) continue
+    const groups = isLarge ? deployments.map((one) => [one]) : [deployments]
+    const measured = new Set()
     for (const group of groups) {
-      const taken = await fleets.take(group, replicas)
-      for (const [index, scenario] of scenarios.entries()) {
-        if (pace.leavesOut(`fleet: ${own[index].name}`)) isTaken[index] = false
-        else await measureScenario(scenario, own[index], taken, options)
+      const running = await fleets.take(group, replicas)
+      for (const part of wantedParts) {
+        if (!isLarge && !hasTime(part)) continue
+        await measureScenario(part.scenario, part.row, running, options)
+        measured.add(part.row)
       }
     }
-    rows.push(...own.filter((_, index) => isTaken[index]))
+    rows.push(...measured)
   }
   await fleets.stop()
   return [...rows, ...(await measurePropagation(options))]

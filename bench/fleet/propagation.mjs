@@ -27,7 +27,7 @@ export async function measurePropagation(options) {
     const subjects = {}
     for (const { subject, reason } of failed) subjects[subject.name] = { kind: subject.kind, failed: reason }
     try {
-      const rounds = quick ? 5 : 50
+      const rounds = quick ? 5 : 30
       const measured = await interleave(running, repetitions, (one) => measure(one, api, rounds), pace)
       for (const [{ subject }, { samples, failed: failure }] of measured) {
         const entry = {

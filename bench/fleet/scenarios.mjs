@@ -46,7 +46,7 @@ export async function propagation(deployment, id, { quick }) {
   const others = deployment.replicas.slice(1)
   const times = []
   let never = 0
-  for (let round = 0; round < (quick ? 3 : 20); round++) {
+  for (let round = 0; round < (quick ? 3 : 10); round++) {
     await warm(deployment, id)
     const version = await deployment.origin.publish(id)
     await invalidate(deployment, id)

@@ -4,13 +4,15 @@ import { interleave } from '../lib/interleave.mjs'
 import { summarize } from '../lib/statistics.mjs'
 import { chosenSubjects, referenceOf, takesPart } from '../subjects/catalogue.mjs'
 import { BOOT_ROW, measureBoot } from './boot.mjs'
-import { handlerCells } from './cells.mjs'
+import { handlerCells, isWaiting } from './cells.mjs'
 import { cpuMs, storedBytes } from './redis-facts.mjs'
 import { startSubject } from './subject-process.mjs'
 
 const ADDED_MS = 1
 const COUNTED_OPERATIONS = 20
 const WARM_OPERATIONS = 3_000
+/** Of rows that wait. */
+const FEW_REPETITIONS = 3
 
 /**
  * @param {object} options
@@ -48,8 +50,11 @@ export async function runHandlerLevel(options) {
 
 /** A quick run has the second driver only where both are wanted: in read hits of one interface. */
 function isMeasured(subject, cell, { quick }) {
-  if (quick && subject.settings.driver === 'redis')
-    if (cell.op !== 'read hit' || cell.api !== 'use cache' || cell.network !== 'loopback') return false
+  if (subject.settings.driver === 'redis') {
+    if (cell.oneDriver) return false
+    if (quick && (cell.op !== 'read hit' || cell.api !== 'use cache' || cell.network !== 'loopback'))
+      return false
+  }
   return takesPart(subject, cell)
 }
 
@@ -72,8 +77,9 @@ export async function startAll(subjects, network, { profile, log, processes }) {
 }
 
 /** @returns {Promise<object>} the row: samples and medians of each subject, and whom it is compared with */
-export async function measureCell(cell, members, { repetitions, quick, pace }) {
-  const ms = quick ? 80 : 700
+export async function measureCell(cell, members, { repetitions: wanted, quick, pace }) {
+  const ms = quick ? 80 : 400
+  const repetitions = isWaiting(cell) ? Math.min(wanted, FEW_REPETITIONS) : wanted
   const subjects = {}
   const able = []
   for (const member of members) {
@@ -83,7 +89,7 @@ export async function measureCell(cell, members, { repetitions, quick, pace }) {
       subjects[subject.name] = { kind: subject.kind, reference: referenceOf(subject, cell), ...facts }
       able.push(member)
       // The compiler has seen the code before anything counts, by operations: on a busy machine time alone says little.
-      const warmUp = { minOps: WARM_OPERATIONS, limitMs: quick ? 400 : 3_000 }
+      const warmUp = { minOps: WARM_OPERATIONS, limitMs: quick ? 400 : 1_500 }
       await member.ask('run', { ms: ms / 2, concurrency: cell.concurrency, ...warmUp })
     } catch (error) {
       subjects[subject.name] = { kind: subject.kind, failed: reasonOf(error) }
@@ -102,7 +108,7 @@ export async function measureCell(cell, members, { repetitions, quick, pace }) {
     const [ops, wrong] = ['ops', 'wrong'].map((name) => samples.reduce((sum, one) => sum + one[name], 0))
     if (wrong > 0) entry.failed = `${wrong} of ${ops} gave not what they had to`
   }
-  return { level: 'handler', name: cell.name, cell, figure: 'opsPerSecond', subjects }
+  return { level: 'handler', name: cell.name, cell, repetitions, figure: 'opsPerSecond', subjects }
 }
 
 async function prepare(member, cell) {

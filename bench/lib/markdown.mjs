@@ -1,4 +1,5 @@
 // What README.md shows of a result: who is how many times as good, what a fleet does, which goals are reached.
+import { formatLoad, wholeLoad } from './load-watch.mjs'
 import { number } from './report.mjs'
 import { measuredOf, statusOf, verdictOf } from './verdict.mjs'
 
@@ -41,8 +42,10 @@ const table = (head, rows) =>
 export function readmeBlock(result, { charts, file }) {
   const { rows, machine, date, mode } = result
   const of = `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}; Node.js ${machine.node}, Redis ${machine.redis}, Next.js ${machine.next}`
+  const load = wholeLoad(result.levels)
+  const during = load === undefined ? '' : `; ${formatLoad(load)}`
   const parts = [
-    `Measured on ${date.slice(0, 10)} (${mode} run; ${of}; load before: ${machine.loadBefore}): [everything](${file}),`,
+    `Measured on ${date.slice(0, 10)} (${mode} run; ${of}; load before: ${machine.loadBefore}${during}): [everything](${file}),`,
     `[how](bench/README.md), [how to read it](docs/performance.md). Packages: ${versionsOf(result)}.`,
   ]
   const chosen = HEADLINES.flatMap((is) => rows.filter(is))

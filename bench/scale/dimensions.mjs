@@ -75,7 +75,7 @@ const payload = (op) => ({
     for (const bytes of sizes) await member.ask('prepare', { cell: this.cellOf(api, bytes) })
   },
   before: ({ ask }, api, bytes) => ask('use', { cell: cellOf(api, op, { bytes, concurrency: 1 }) }),
-  run: () => ({ ms: 300, minOps: 100, limitMs: 2_000 }),
+  run: () => ({ ms: 150, minOps: 100, limitMs: 1_000 }),
 })
 
 export const DIMENSIONS = [
