@@ -59,6 +59,23 @@ export function payloadOf({ api, bytes, content }) {
   return Buffer.from(html + data)
 }
 
+const NUMBER_BYTES = 8
+
+/**
+ * What Next.js hands over beside the value, at its plainest: the bytes of tags, of names and values of headers, and eight for each
+ * number (times; of a page its status). No names of fields, no punctuation.
+ */
+export function bytesBesideValue({ api, tags }) {
+  const bytesOf = (texts) => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
+  if (api === 'use cache') {
+    const { value: _stream, tags: own, ...numbers } = createUseCacheEntries(Buffer.alloc(0), tags)()
+    return bytesOf(own) + NUMBER_BYTES * Object.keys(numbers).length
+  }
+  const { headers } = createPage({ html: '', data: '' }, tags)
+  const numbers = ['status', 'revalidate', 'expire']
+  return bytesOf(Object.entries(headers).flat()) + NUMBER_BYTES * numbers.length
+}
+
 /** A page of the App Router. */
 export function createPage({ html, data }, tags) {
   return {

@@ -32,6 +32,8 @@ export const README_CHARTS = [
   (row) => crowds(row) && row.cell.replicas === 3 && row.cell.scenario === 'cold page',
 ]
 
+/** Of the ratio by throughput and that by CPU. */
+const DISAGREEMENT = 1.25
 const UNITS = { opsPerSecond: '/s', ttfbMs: 'ms to first byte' }
 const table = (head, rows) =>
   [head, head.map((_, index) => (index === 0 ? '---' : '---:')), ...rows]
@@ -52,7 +54,7 @@ export function readmeBlock(result, { charts, file }) {
   if (chosen.length > 0)
     parts.push(
       '',
-      'How many times as good this package is, the smallest and the largest ratio of neighbouring repetitions in brackets; below 1 it is behind.',
+      'How many times as good this package is, the smallest and the largest ratio of neighbouring repetitions in brackets; below 1 it is behind. CPU: the ratio by CPU time of one operation, where it says something else.',
       '',
       ratioTable(chosen),
     )
@@ -64,7 +66,12 @@ export function readmeBlock(result, { charts, file }) {
       '',
       fleetTable(fleets),
     )
-  parts.push('', goalTable(verdictOf(result)))
+  parts.push(
+    '',
+    goalTable(verdictOf(result)),
+    '',
+    'What is not reached, row by row, why, and what was tried: [rows that are behind](docs/performance.md#rows-that-are-behind).',
+  )
   if (charts.length > 0) parts.push('', charts.map(({ title, path }) => `![${title}](${path})`).join('\n'))
   return parts.join('\n')
 }
@@ -118,9 +125,17 @@ function ratiosOf({ subjects, ratios }, column) {
       const ratio = ratios[name]
       if (ratio === undefined) return ''
       const l1 = / L1 (on|off)$/.exec(name)?.[0] ?? ''
-      return `**${number(ratio.ratio, 2)}** (${number(ratio.low, 2)}-${number(ratio.high, 2)})${l1}`
+      return `**${number(ratio.ratio, 2)}** (${number(ratio.low, 2)}-${number(ratio.high, 2)})${cpuOf(ratio)}${l1}`
     })
     .join('<br>')
+}
+
+/** Where the two say something else: throughput depends on who competes for the cores, CPU hardly does. */
+function cpuOf({ ratio, cpu }) {
+  if (cpu === undefined) return ''
+  const [least, most] = [Math.min(ratio, cpu.ratio), Math.max(ratio, cpu.ratio)]
+  const disagree = (least < 1 && most >= 1) || most > least * DISAGREEMENT
+  return disagree ? `, CPU ${number(cpu.ratio, 2)}` : ''
 }
 
 function fleetTable(rows) {

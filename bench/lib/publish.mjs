@@ -2,13 +2,13 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { behindBlock } from './behind.mjs'
 import { chartOfRow } from './chart.mjs'
 import { README_CHARTS, readmeBlock } from './markdown.mjs'
 
 const README = fileURLToPath(new URL('../../README.md', import.meta.url))
+const PAGE = fileURLToPath(new URL('../../docs/performance.md', import.meta.url))
 const CHARTS = fileURLToPath(new URL('../results/charts', import.meta.url))
-const BEGIN = '<!-- bench:begin -->'
-const END = '<!-- bench:end -->'
 
 const UNITS = {
   opsPerSecond: 'per second',
@@ -37,7 +37,7 @@ export async function writeRowCharts(folder, { rows, machine }) {
   }
 }
 
-/** The charts and the tables of README.md, which are always those of one result. @returns what was written */
+/** The charts, the tables of README.md and the rows behind, which are always those of one result. @returns what was written */
 export async function publish(result, file) {
   await rm(CHARTS, { recursive: true, force: true })
   const rows = README_CHARTS.flatMap((is) => result.rows.filter(is))
@@ -49,16 +49,36 @@ export async function publish(result, file) {
       path: `bench/results/charts/${slugOf(`${row.level} ${row.name}`)}.svg`,
     }))
   const block = readmeBlock(result, { charts, file: `bench/results/${basename(file)}` })
-  const readme = await readFile(README, 'utf8')
-  await writeFile(README, replaceBlock(readme, block))
-  return [README, CHARTS]
+  await rewrite(README, 'bench', block)
+  await rewrite(PAGE, 'behind', behindBlock(result, `../bench/results/${basename(file)}`))
+  return [README, PAGE, CHARTS]
 }
 
+async function rewrite(file, name, block) {
+  await writeFile(file, replaceBlock(await readFile(file, 'utf8'), block, name))
+}
+
+const markersOf = (name) => [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`]
+
 /** @throws Error when the markers are not there, each once and in this order */
-export function replaceBlock(text, block) {
-  const [before, rest, ...more] = text.split(BEGIN)
-  const [, after, ...others] = rest?.split(END) ?? []
+export function replaceBlock(text, block, name) {
+  const [begin, end] = markersOf(name)
+  const [before, after] = aroundBlock(text, name)
+  return `${before}${begin}\n${block}\n${end}${after}`
+}
+
+/** @returns {string} what stands between the markers */
+export function blockIn(text, name) {
+  const [begin, end] = markersOf(name)
+  const [before, after] = aroundBlock(text, name)
+  return text.slice(before.length + begin.length + 1, text.length - after.length - end.length - 1)
+}
+
+function aroundBlock(text, name) {
+  const [begin, end] = markersOf(name)
+  const [before, rest, ...more] = text.split(begin)
+  const [, after, ...others] = rest?.split(end) ?? []
   if (after === undefined || more.length + others.length > 0)
-    throw new Error(`README.md needs one ${BEGIN} and one ${END} after it.`)
-  return `${before}${BEGIN}\n${block}\n${END}${after}`
+    throw new Error(`The page needs one ${begin} and one ${end} after it.`)
+  return [before, after]
 }

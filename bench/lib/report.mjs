@@ -29,6 +29,7 @@ const FIGURES = [
   ['storedPerByte', 'stored per byte', 2],
   ['recordPerByte', 'of the record per byte', 3],
   ['recordPerCodecByte', 'per byte of the codec alone', 3],
+  ['recordPerGivenByte', 'with tags, headers and times as given', 3],
   ['wireMs', 'ms on a wire of 1 Gbit/s', 3],
   ['retainedPerByte', 'held per byte', 2],
   ['renders', 'renders', 0],

@@ -1,4 +1,5 @@
 // Which goals a result reaches: computed, so that nobody has to believe a sentence.
+import { causeOf, missedByCause, NO_CAUSE } from './causes.mjs'
 import { GOALS } from './goals.mjs'
 import { compare, number } from './report.mjs'
 
@@ -9,7 +10,9 @@ import { compare, number } from './report.mjs'
 export function verdictOf({ rows }) {
   const compared = rows.map((row) => ({ ...row, cell: row.cell ?? {}, ratios: row.ratios ?? compare(row) }))
   return GOALS.map(({ text, checksOf }, index) => {
-    const checks = checksOf(compared)
+    const checks = checksOf(compared).map((check) =>
+      check.met ? check : { ...check, cause: causeOf(index + 1, check.what) },
+    )
     const status = checks.length === 0 ? 'not measured' : checks.every(({ met }) => met) ? 'met' : 'not met'
     return { goal: index + 1, text, status, isPart: checks.some(({ isPart }) => isPart === true), checks }
   })
@@ -24,21 +27,29 @@ export function measuredOf({ checks }) {
   return `${met} of ${checks.length}`
 }
 
-export function formatCheck({ what, measured, low, high, wanted, reason }) {
+export function formatCheck({ what, measured, low, high, wanted, reason, note, isClose }) {
   const between = low === undefined ? '' : ` (${number(low, 2)}-${number(high, 2)})`
-  return `${shown(measured)}${between}, wanted ${wanted}: ${what}${reason ? `: ${reason}` : ''}`
+  const beside = [...(note ? [note] : []), ...(isClose ? ['within its spread'] : [])].map(
+    (text) => `, ${text}`,
+  )
+  return `${shown(measured)}${between}, wanted ${wanted}${beside.join('')}: ${what}${reason ? `: ${reason}` : ''}`
 }
 
 export const statusOf = ({ status, isPart }) => (isPart ? `${status}, measured in part` : status)
 
-/** For a terminal: every goal, and under it what keeps it from being reached, the furthest first. */
+/** For a terminal: every goal, and under it what keeps it from being reached, the furthest first; then the causes. */
 export function formatVerdict(verdict) {
   const lines = ['Goals']
   for (const goal of verdict) {
     lines.push(`  ${goal.goal}. ${statusOf(goal)} (${measuredOf(goal) || 'nothing'}): ${goal.text}`)
     const missed = goal.checks.filter(({ met }) => !met)
-    for (const check of missed.sort(byMeasured)) lines.push(`       ${formatCheck(check)}`)
+    for (const check of missed.sort(byMeasured))
+      lines.push(`       ${formatCheck(check)} [${check.cause ?? NO_CAUSE}]`)
   }
+  const groups = missedByCause(verdict)
+  if (groups.length > 0) lines.push('Causes')
+  for (const { id, cause, tried, checks } of groups)
+    lines.push(`  ${id ?? NO_CAUSE} (${checks.length})${id === undefined ? '' : `: ${cause} Tried: ${tried}`}`)
   return lines.join('\n')
 }
 

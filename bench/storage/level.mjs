@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { cellOf, sizeName } from '../handler/cells.mjs'
-import { payloadOf } from '../handler/content.mjs'
+import { bytesBesideValue, payloadOf } from '../handler/content.mjs'
 import { measureCell, startAll } from '../handler/level.mjs'
 import { reasonOf } from '../lib/bounded.mjs'
 import { COMPILED } from '../lib/compile.mjs'
@@ -80,10 +80,12 @@ async function measureStored(cell, running, { codec: defaultCodec, thresholdByte
       await ask('fill', { cell, count: 1, concurrency: 1 })
       const codec = cell.bytes < thresholdBytes ? 'none' : subject.settings.compression
       const recordBytes = await recordBytesOf(admin)
+      const packedBytes = (await compress(codec, payload)).length
       const sample = {
         recordBytes,
         recordPerByte: recordBytes / payload.length,
-        recordPerCodecByte: recordBytes / (await compress(codec, payload)).length,
+        recordPerCodecByte: recordBytes / packedBytes,
+        recordPerGivenByte: recordBytes / (packedBytes + bytesBesideValue(cell)),
       }
       subjects[subject.name] = { ...entry, samples: [sample], median: sample }
     } catch (error) {
