@@ -63,7 +63,8 @@ async function measureDimension({ api, dimension, sizes, name }, members, failed
       continue
     }
     const run = (size) => runOnce(member, dimension, api, size, quick)
-    const measured = await interleave(able, repetitions, run, pace)
+    const own = dimension.repetitionsOf?.(member, repetitions) ?? repetitions
+    const measured = await interleave(able, own, run, pace)
     const smallest = measured.get(able[0]).samples
     for (const [size, { samples, failed: failure }] of measured) {
       const row = rows.get(size)
