@@ -61,7 +61,13 @@ export function watchLoad() {
   }
   let timer
   const go = () => {
-    timer = setTimeout(() => void step().catch(() => {}).then(go), EVERY_MS)
+    timer = setTimeout(
+      () =>
+        void step()
+          .catch(() => {})
+          .then(go),
+      EVERY_MS,
+    )
     timer.unref()
   }
   void step().catch(() => {})

@@ -49,7 +49,9 @@ export function formatVerdict(verdict) {
   const groups = missedByCause(verdict)
   if (groups.length > 0) lines.push('Causes')
   for (const { id, cause, tried, checks } of groups)
-    lines.push(`  ${id ?? NO_CAUSE} (${checks.length})${id === undefined ? '' : `: ${cause} Tried: ${tried}`}`)
+    lines.push(
+      `  ${id ?? NO_CAUSE} (${checks.length})${id === undefined ? '' : `: ${cause} Tried: ${tried}`}`,
+    )
   return lines.join('\n')
 }
 

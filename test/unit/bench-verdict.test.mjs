@@ -1,8 +1,13 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
+import { behindBlock } from '../../bench/lib/behind.mjs'
+import { CAUSES } from '../../bench/lib/causes.mjs'
 import { readmeBlock } from '../../bench/lib/markdown.mjs'
-import { replaceBlock } from '../../bench/lib/publish.mjs'
+import { blockIn, replaceBlock } from '../../bench/lib/publish.mjs'
+import { compare } from '../../bench/lib/report.mjs'
 import { formatVerdict, verdictOf } from '../../bench/lib/verdict.mjs'
-import { cellOf } from '../../bench/handler/cells.mjs'
+import { cellOf, handlerCells } from '../../bench/handler/cells.mjs'
+import { referenceOf, SUBJECTS, takesPart } from '../../bench/subjects/catalogue.mjs'
 
 const KiB = 1024
 
@@ -105,9 +110,14 @@ describe('the verdict', () => {
     ])
   })
 
-  it('5: judges the default codec and none, not the others', () => {
-    const stored = (recordPerCodecByte, isDefault) =>
-      subject('ours', undefined, { recordPerCodecByte }, { isDefault })
+  it('5: judges the default codec and none, by what was handed over; the value alone stands beside it', () => {
+    const stored = (recordPerGivenByte, isDefault) =>
+      subject(
+        'ours',
+        undefined,
+        { recordPerGivenByte, recordPerCodecByte: recordPerGivenByte + 0.1 },
+        { isDefault },
+      )
     const row = {
       level: 'storage',
       name: 'stored',
@@ -121,6 +131,9 @@ describe('the verdict', () => {
     }
     expect(measured(goalOf([row], 5))).toEqual([1.05, 1.06])
     expect(goalOf([row], 5).checks.map(({ met }) => met)).toEqual([true, false])
+    expect(formatVerdict([goalOf([row], 5)])).toContain(
+      '1.06, wanted at most 1.05, 1.16 of the value alone: stored: gzip (default)',
+    )
   })
 
   it('6: takes the largest size that was measured, and says when it is not a million', () => {
@@ -156,6 +169,7 @@ describe('the verdict', () => {
     const cold = row('cold page', 3, [right, right])
     expect(goalOf([cold], 7)).toMatchObject({ status: 'met', isPart: true })
     expect(goalOf([cold, row('cold page', 10, [right])], 7)).toMatchObject({ status: 'met', isPart: false })
+    expect(goalOf([row('cold page', 10, [right])], 7)).toMatchObject({ isPart: true })
     const twice = { renders: 2, queries: 100, versions: 1 }
     expect(goalOf([row('cold page', 10, [right, right, twice])], 7).checks).toMatchObject([
       { met: false, measured: '2 renders, 100 queries, 1 versions' },
@@ -190,6 +204,99 @@ describe('the verdict', () => {
     }
     expect(goalOf([row], 8).status).toBe('not met')
     expect(formatVerdict([goalOf([row], 8)])).toContain('it does not start')
+  })
+})
+
+describe('what is behind', () => {
+  const slow = (kind, reference) => subject(kind, reference, ops(kind === 'ours' ? 1 : 100))
+  const handlers = handlerCells({ quick: false }).map((cell) => ({
+    level: 'handler',
+    name: cell.name,
+    cell,
+    figure: 'opsPerSecond',
+    subjects: Object.fromEntries(
+      SUBJECTS.filter((one) => takesPart(one, cell)).map((one) => [
+        one.name,
+        slow(one.kind, referenceOf(one, cell)),
+      ]),
+    ),
+  }))
+  const start = {
+    level: 'handler',
+    name: 'start: import and build',
+    cell: { op: 'start' },
+    figure: 'bootCpuMs',
+    subjects: { 'strict, ioredis': subject('ours', undefined, { bootCpuMs: 100, connections: 9 }) },
+  }
+  const stored = {
+    level: 'storage',
+    name: 'stored bytes, use cache, 1 KB',
+    cell: { op: 'stored' },
+    figure: 'recordPerByte',
+    subjects: { 'no compression': subject('ours', undefined, { recordPerGivenByte: 9 }) },
+  }
+  const verdict = verdictOf({ rows: [...handlers, start, stored] })
+  const missed = verdict.flatMap(({ checks }) => checks.filter(({ met }) => !met))
+
+  it.each(CAUSES.map((entry) => [entry.id, entry]))(
+    'has a cause and what was tried, of rows that there are: %s',
+    (id, { cause, tried, goals }) => {
+      expect(id).toMatch(/^[a-z]+(-[a-z]+)*$/)
+      for (const text of [cause, tried]) expect(text).toMatch(/^[A-Z`].*[.]$/)
+      for (const goal of goals) expect(verdict[goal - 1]).toBeDefined()
+      expect(missed.some((check) => check.cause === id)).toBe(true)
+    },
+  )
+
+  it('has each cause once', () => {
+    const ids = CAUSES.map(({ id }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  it('names the cause of every figure that is behind, says what it is once, and where none is on record', () => {
+    const text = formatVerdict(verdict)
+    const write = handlers.find(({ cell }) => cell.op === 'write')
+    expect(text).toContain(
+      `handler: ${write.name}: @trieb.work/nextjs-turbo-redis-cache, L1 off [write-is-ordered]`,
+    )
+    expect(text.split('A write must not bring back')).toHaveLength(2)
+    const memory = handlers.find(({ cell }) => cell.op === 'L1 hit')
+    expect(text).toContain(`${memory.name}: Next.js in memory [no cause is on record]`)
+    expect(verdict[1].checks[0]).toMatchObject({ met: false, cause: undefined })
+  })
+
+  it('says nothing about what is met', () => {
+    const [met] = verdictOf({ rows: [start] })[7].checks.map((check) => ({ ...check, met: true }))
+    expect(formatVerdict([{ goal: 8, text: 'a start', status: 'met', checks: [met] }])).not.toContain(
+      'Causes',
+    )
+  })
+
+  it('says where the spread of a row reaches what is wanted', () => {
+    const row = handlerRow(
+      'write',
+      {},
+      {
+        own: { kind: 'ours', samples: [{ opsPerSecond: 90 }, { opsPerSecond: 102 }], median: {} },
+        peer: subject('peer', 'own', ops(100)),
+      },
+    )
+    const { checks } = goalOf([row], 3)
+    expect(checks[0]).toMatchObject({ met: false, isClose: true })
+    expect(formatVerdict([goalOf([row], 3)])).toContain(
+      '0.96 (0.90-1.02), wanted at least 1, within its spread:',
+    )
+  })
+
+  it('stands in docs/performance.md as the result that README.md shows and the causes say', async () => {
+    const read = (file) => readFile(new URL(`../../${file}`, import.meta.url), 'utf8')
+    const [, file] = /\[everything\]\((bench\/results\/[^)]+\.json)\)/.exec(await read('README.md'))
+    const result = JSON.parse(await read(file))
+    const rows = result.rows.map((row) => ({ ...row, ratios: compare(row) }))
+    const written = blockIn(await read('docs/performance.md'), 'behind')
+    expect(written, `run: npm run bench -- --report ${file}`).toBe(
+      behindBlock({ ...result, rows }, `../${file}`),
+    )
   })
 })
 
@@ -232,7 +339,7 @@ describe('what README.md shows', () => {
         row.level === 'handler'
           ? {
               'limit: GET and SET of ioredis': { ratio: 0.5, low: 0.4, high: 0.6 },
-              '@scope/one, L1 off': { ratio: 2, low: 2, high: 2 },
+              '@scope/one, L1 off': { ratio: 2, low: 2, high: 2, cpu: { ratio: 2.2 } },
             }
           : {},
     }))
@@ -248,12 +355,35 @@ describe('what README.md shows', () => {
     expect(block).toContain('![a chart](bench/results/charts/a.svg)')
   })
 
+  it('has the ratio by CPU where it says something else', () => {
+    const blockWith = (ratio, cpu) => {
+      const ratios = { '@scope/one, L1 off': { ratio, low: ratio, high: ratio, cpu: { ratio: cpu } } }
+      const charts = { charts: [], file: 'x.json' }
+      return readmeBlock({ ...result, rows: [{ ...rows[0], ratios }] }, charts)
+    }
+    expect(blockWith(2, 2.4)).toContain('**2.00** (2.00-2.00) L1 off')
+    expect(blockWith(2, 2.6)).toContain('**2.00** (2.00-2.00), CPU 2.60 L1 off')
+    expect(blockWith(1.05, 0.99)).toContain('**1.05** (1.05-1.05), CPU 0.99 L1 off')
+  })
+
+  it('says what others did meanwhile', () => {
+    const levels = {
+      handler: { seconds: 30, othersBusy: { mean: 0.1, worst: 0.3 } },
+      fleet: { seconds: 10, othersBusy: { mean: 0.5, worst: 1 } },
+    }
+    const shown = rows.map((row) => ({ ...row, ratios: {} }))
+    expect(readmeBlock({ ...result, rows: shown, levels }, { charts: [], file: 'x.json' })).toContain(
+      'load before: 0.1; others kept 0.2 processors busy, 1 at worst)',
+    )
+  })
+
   it('stands between two markers, and nothing else changes', () => {
     const text = 'before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n'
-    const replaced = replaceBlock(text, 'new')
+    const replaced = replaceBlock(text, 'new', 'bench')
     expect(replaced).toBe('before\n<!-- bench:begin -->\nnew\n<!-- bench:end -->\nafter\n')
-    expect(replaceBlock(replaced, 'new')).toBe(replaced)
-    expect(() => replaceBlock('no markers', 'new')).toThrow('needs one')
-    expect(() => replaceBlock(`${text}${text}`, 'new')).toThrow('needs one')
+    expect(replaceBlock(replaced, 'new', 'bench')).toBe(replaced)
+    expect(blockIn(replaced, 'bench')).toBe('new')
+    expect(() => replaceBlock('no markers', 'new', 'bench')).toThrow('needs one')
+    expect(() => replaceBlock(`${text}${text}`, 'new', 'bench')).toThrow('needs one')
   })
 })

@@ -4,13 +4,15 @@ import { chosenDeployments, DEPLOYMENTS } from '../../bench/deployments/catalogu
 import { readArguments } from '../../bench/lib/arguments.mjs'
 import { reasonOf } from '../../bench/lib/bounded.mjs'
 import { barChart, chartOfRow, shortNumber } from '../../bench/lib/chart.mjs'
+import { busyMsOf, familyMs, formatLoad, processOf, wholeLoad } from '../../bench/lib/load-watch.mjs'
+import { fleetSizes } from '../../bench/fleet/level.mjs'
 import { interleave } from '../../bench/lib/interleave.mjs'
 import { createPace } from '../../bench/lib/pace.mjs'
 import { compare, formatRow } from '../../bench/lib/report.mjs'
 import { median, quantile, ratioOf, summarize } from '../../bench/lib/statistics.mjs'
-import { handlerCells } from '../../bench/handler/cells.mjs'
+import { handlerCells, isWaiting } from '../../bench/handler/cells.mjs'
 import { referenceOf, SUBJECTS, takesPart } from '../../bench/subjects/catalogue.mjs'
-import { markup, payloadOf } from '../../bench/handler/content.mjs'
+import { bytesBesideValue, markup, payloadOf } from '../../bench/handler/content.mjs'
 
 describe('statistics', () => {
   it('takes quantiles between the nearest values, in any order', () => {
@@ -98,6 +100,40 @@ describe('the pace', () => {
     const pace = createPace({ limitMs: Infinity, levels: ['scale'] })
     pace.begin('scale')
     expect(pace.isLate()).toBe(false)
+  })
+})
+
+describe('what others do meanwhile', () => {
+  const line = (pid, parent, ...times) =>
+    `${pid} (a (strange) name) S ${parent} ${'0 '.repeat(9)}${times.join(' ')} 20 0`
+
+  it('counts all that the processors did but wait', () => {
+    expect(busyMsOf('cpu  100 20 30 9999 888 1 2 3 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n')).toBe(1_560)
+    expect(busyMsOf('')).toBeUndefined()
+  })
+
+  it('leaves out a process and all below it, with what they have waited for', () => {
+    expect(processOf(line(7, 5, 1, 2, 30, 40))).toEqual({ parent: 5, ms: 730 })
+    const processes = new Map([
+      [1, { parent: 0, ms: 1_000 }],
+      [5, { parent: 1, ms: 10 }],
+      [7, { parent: 5, ms: 200 }],
+      [9, { parent: 7, ms: 3_000 }],
+      [8, { parent: 1, ms: 50_000 }],
+    ])
+    expect(familyMs(processes, 5)).toBe(3_210)
+  })
+
+  it('sums up levels by how long they took', () => {
+    const levels = {
+      handler: { seconds: 90, othersBusy: { mean: 0.1, worst: 0.2 } },
+      storage: { seconds: 500 },
+      scale: { seconds: 10, othersBusy: { mean: 1.1, worst: 1.9 } },
+    }
+    expect(wholeLoad(levels)).toEqual({ mean: 0.2, worst: 1.9 })
+    expect(wholeLoad({})).toBeUndefined()
+    expect(wholeLoad()).toBeUndefined()
+    expect(formatLoad(undefined)).toContain('not known')
   })
 })
 
@@ -202,6 +238,50 @@ describe('what is measured', () => {
     for (const api of ['use cache', 'cacheHandler'])
       for (const content of [undefined, 'product page'])
         expect(payloadOf({ api, bytes: 5001, content })).toHaveLength(5001)
+  })
+})
+
+describe('rows of a full run', () => {
+  const cells = handlerCells({ quick: false })
+  const valuesOf = (pick) => new Set(cells.map(pick))
+
+  it('have all payloads, numbers of tags, loads and networks', () => {
+    expect(valuesOf(({ bytes }) => bytes / 1024)).toEqual(new Set([1, 50, 500, 2048]))
+    expect(valuesOf(({ tags }) => tags.length)).toEqual(new Set([1, 5, 30]))
+    expect(valuesOf(({ concurrency }) => concurrency)).toEqual(new Set([1, 64]))
+    expect(valuesOf(({ network }) => network)).toEqual(new Set(['loopback', '1 ms']))
+    const ops = ['read hit', 'conditional read', 'L1 hit', 'read miss', 'write', 'invalidate']
+    expect(valuesOf(({ op }) => op)).toEqual(new Set(ops))
+  })
+
+  it('have one driver where tags are all that differs, and few repetitions where they wait', () => {
+    for (const cell of cells) {
+      expect(cell.oneDriver === true).toBe(cell.tags.length !== 5)
+      expect(isWaiting(cell)).toBe(cell.network === '1 ms' && cell.concurrency === 1)
+    }
+  })
+
+  it('have crowds on one, three and ten replicas, and a quick run those of ours on ten', () => {
+    const shown = (choice) =>
+      fleetSizes(choice).map(({ replicas, scenarios, onlyOurs }) => [replicas, scenarios.length, onlyOurs])
+    expect(shown({ quick: false })).toEqual([
+      [1, 3, false],
+      [3, 4, false],
+      [10, 4, false],
+    ])
+    expect(shown({ quick: true })).toEqual([
+      [3, 4, false],
+      [10, 3, true],
+    ])
+    expect(shown({ quick: true, only: 'stale page, 10 replicas' })).toEqual([[10, 1, true]])
+  })
+})
+
+describe('what Next.js hands over beside a value', () => {
+  it('is tags and four numbers, or headers and three', () => {
+    expect(bytesBesideValue({ api: 'use cache', tags: ['a', 'öö'] })).toBe(1 + 4 + 4 * 8)
+    const headers = 'x-next-cache-tags' + 'a,b' + 'content-type' + 'text/html; charset=utf-8'
+    expect(bytesBesideValue({ api: 'cacheHandler', tags: ['a', 'b'] })).toBe(headers.length + 3 * 8)
   })
 })
 
