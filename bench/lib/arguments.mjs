@@ -15,8 +15,9 @@ export const USAGE = `npm run bench -- [options]
   --level a,b         of ${LEVELS.join(', ')}; default: all
   --only text         cells whose name contains the text
   --subjects a,b      subjects whose name contains one of the texts; what is compared with stays in
-  --repetitions n     interleaved repetitions of each cell
-  --report file       measure nothing: show a stored result, draw it, and write the tables of README.md from it
+  --repetitions n     interleaved repetitions of each cell: more of them steady the ratios
+  --report file       measure nothing: show a stored result, draw it, and write the tables of README.md and the
+                      rows that are behind into docs/performance.md from it
   --json file         where to write the results; default: bench/results/<date>.json
   --no-charts         no SVG beside the results
   --profile           --cpu-prof of every measured process, into bench/.cache/profiles (handler and scale)
