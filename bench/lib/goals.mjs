@@ -2,7 +2,7 @@
 //
 // A check: { what, measured, wanted, met, low?, high?, isClose?, note?, isPart? }. `isClose`: the brackets hold what is wanted.
 // `isPart`: measured at less than the goal names.
-import { number, ratioBetween } from './report.mjs'
+import { differingCpu, number, ratioBetween } from './report.mjs'
 
 const KiB = 1024
 const LOAD = 64
@@ -13,10 +13,20 @@ const isCrowd = ({ scenario = '' }) => scenario.endsWith('page')
 const namesOf = ({ subjects }, wanted) =>
   Object.entries(subjects).flatMap(([name, { kind }]) => (kind === wanted ? [name] : []))
 const close = (met, isClose) => (!met && isClose ? { isClose } : {})
-const atLeast = (what, { ratio, low, high }, wanted) => {
+const atLeast = (what, compared, wanted) => {
+  const { ratio, low, high } = compared
   const met = ratio >= wanted
-  const figures = { what, measured: ratio, low, high, wanted: `at least ${wanted}`, met }
-  return { ...figures, ...close(met, high >= wanted) }
+  const cpu = differingCpu(compared)
+  return {
+    what,
+    measured: ratio,
+    low,
+    high,
+    wanted: `at least ${wanted}`,
+    met,
+    ...close(met, high >= wanted),
+    ...(cpu !== undefined && { note: `CPU ${number(cpu, 2)}` }),
+  }
 }
 const atMost = (what, measured, wanted, more = {}) => {
   const met = measured <= wanted

@@ -1,6 +1,6 @@
 // What README.md shows of a result: who is how many times as good, what a fleet does, which goals are reached.
 import { formatLoad, wholeLoad } from './load-watch.mjs'
-import { number } from './report.mjs'
+import { differingCpu, number } from './report.mjs'
 import { measuredOf, statusOf, verdictOf } from './verdict.mjs'
 
 const KiB = 1024
@@ -32,8 +32,6 @@ export const README_CHARTS = [
   (row) => crowds(row) && row.cell.replicas === 3 && row.cell.scenario === 'cold page',
 ]
 
-/** Of the ratio by throughput and that by CPU. */
-const DISAGREEMENT = 1.25
 const UNITS = { opsPerSecond: '/s', ttfbMs: 'ms to first byte' }
 const table = (head, rows) =>
   [head, head.map((_, index) => (index === 0 ? '---' : '---:')), ...rows]
@@ -130,12 +128,9 @@ function ratiosOf({ subjects, ratios }, column) {
     .join('<br>')
 }
 
-/** Where the two say something else: throughput depends on who competes for the cores, CPU hardly does. */
-function cpuOf({ ratio, cpu }) {
-  if (cpu === undefined) return ''
-  const [least, most] = [Math.min(ratio, cpu.ratio), Math.max(ratio, cpu.ratio)]
-  const disagree = (least < 1 && most >= 1) || most > least * DISAGREEMENT
-  return disagree ? `, CPU ${number(cpu.ratio, 2)}` : ''
+function cpuOf(ratio) {
+  const cpu = differingCpu(ratio)
+  return cpu === undefined ? '' : `, CPU ${number(cpu, 2)}`
 }
 
 function fleetTable(rows) {

@@ -63,6 +63,21 @@ export function compare({ figure, subjects }) {
   return ratios
 }
 
+/** Of the ratio by throughput and that by CPU; less is enough where they disagree about who is ahead. */
+const DISAGREEMENT = 1.25
+const DISAGREEMENT_AT_ONE = 1.05
+
+/**
+ * The ratio by CPU time where it says something else than that of the row: throughput depends on who competes for the cores, CPU
+ * hardly does.
+ */
+export function differingCpu({ ratio, cpu }) {
+  if (cpu === undefined) return undefined
+  const [least, most] = [Math.min(ratio, cpu.ratio), Math.max(ratio, cpu.ratio)]
+  const tolerated = least < 1 && most >= 1 ? DISAGREEMENT_AT_ONE : DISAGREEMENT
+  return most > least * tolerated ? cpu.ratio : undefined
+}
+
 function ratioOfFigure(figure, ours, theirs) {
   const [own, other] = [ours, theirs].map((samples) => samples.map((sample) => sample[figure]))
   return LESS_IS_BETTER.has(figure) ? ratioOf(other, own) : ratioOf(own, other)

@@ -272,6 +272,15 @@ describe('what is behind', () => {
     )
   })
 
+  it('says what CPU says where that is something else', () => {
+    const row = handlerRow(
+      'write',
+      {},
+      { own: subject('ours', undefined, ops(90, 1)), peer: subject('peer', 'own', ops(100, 1.2)) },
+    )
+    expect(formatVerdict([goalOf([row], 3)])).toContain('0.90 (0.90-0.90), wanted at least 1, CPU 1.20: ')
+  })
+
   it('says where the spread of a row reaches what is wanted', () => {
     const row = handlerRow(
       'write',
