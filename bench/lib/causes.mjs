@@ -37,7 +37,7 @@ export const CAUSES = [
     goals: [3],
     rows: /: (use cache|cacheHandler), read miss, /,
     cause:
-      'A miss asks who renders, so that one replica does: it claims the lease of its key in an exchange of its own, by a script, after the read. A package that renders wherever it misses is done after the read.',
+      'A miss asks who renders, so that one replica does: it claims the lease of its key, by a script. A package that renders wherever it misses is done with a plain read.',
     tried: NOTHING,
   },
   {
@@ -61,7 +61,7 @@ export const CAUSES = [
     id: 'modules-of-a-start',
     goals: [3, 8],
     rows: /start: |: ms of CPU$/,
-    cause: 'The driver and each module of the runtime are found, read and compiled before the first request.',
+    cause: 'The driver and the modules of the runtime are found, read and compiled before the first request.',
     tried: NOTHING,
   },
   {

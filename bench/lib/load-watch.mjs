@@ -1,6 +1,7 @@
 // How much of the machine others took while something was measured: all that its processors did, less what this process and
 // those below it did. Ratios survive a neighbour, throughput does not.
 import { readFile, readdir } from 'node:fs/promises'
+import { cpus } from 'node:os'
 
 const EVERY_MS = 5_000
 /** The kernel counts in hundredths of a second. */
@@ -49,6 +50,8 @@ async function look() {
   return { at: performance.now(), othersMs: busyMs - familyMs(processes, process.pid) }
 }
 
+const bound = (share) => Math.min(cpus().length, Math.max(0, share))
+
 /** Where the system tells nothing (Linux does), it says nothing. */
 export function watchLoad() {
   let shares = []
@@ -56,7 +59,7 @@ export function watchLoad() {
   const step = async () => {
     const now = await look()
     // A process that ends takes what its last moments cost with it, until its parent has waited for it.
-    if (now && last) shares.push(Math.max(0, (now.othersMs - last.othersMs) / (now.at - last.at)))
+    if (now && last) shares.push(bound((now.othersMs - last.othersMs) / (now.at - last.at)))
     last = now
   }
   let timer
