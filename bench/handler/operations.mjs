@@ -62,9 +62,10 @@ function cacheHandler(CacheHandler, content, tags) {
     serverDistDir: '/nowhere',
     revalidatedTags: [],
     maxMemoryCacheSize: 0,
-    _requestHeaders: {},
     fetchCacheKeyPrefix: '',
   }
+  // What requests may wait for Redis is counted by their headers: one object for all would be one request that never ends.
+  const newHandler = () => new CacheHandler({ ...context, _requestHeaders: {} })
   const reading = { kind: 'APP_PAGE', isFallback: false, isRoutePPREnabled: false }
   const writing = {
     isFallback: false,
@@ -73,11 +74,11 @@ function cacheHandler(CacheHandler, content, tags) {
   }
   return {
     async read(key) {
-      const found = await new CacheHandler(context).get(key, reading)
+      const found = await newHandler().get(key, reading)
       const value = found?.value
       return value ? value.html.length + value.rscData.length : 0
     },
-    write: (key) => new CacheHandler(context).set(key, page, writing),
-    invalidate: (tag) => new CacheHandler(context).revalidateTag([tag]),
+    write: (key) => newHandler().set(key, page, writing),
+    invalidate: (tag) => newHandler().revalidateTag([tag]),
   }
 }

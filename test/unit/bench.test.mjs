@@ -11,6 +11,7 @@ import { createPace } from '../../bench/lib/pace.mjs'
 import { compare, formatRow } from '../../bench/lib/report.mjs'
 import { median, quantile, ratioOf, summarize } from '../../bench/lib/statistics.mjs'
 import { handlerCells, isWaiting } from '../../bench/handler/cells.mjs'
+import { operationsOf } from '../../bench/handler/operations.mjs'
 import { referenceOf, SUBJECTS, takesPart } from '../../bench/subjects/catalogue.mjs'
 import { bytesBesideValue, markup, payloadOf } from '../../bench/handler/content.mjs'
 
@@ -274,6 +275,29 @@ describe('rows of a full run', () => {
       [10, 3, true],
     ])
     expect(shown({ quick: true, only: 'stale page, 10 replicas' })).toEqual([[10, 1, true]])
+  })
+})
+
+describe('operations of a page', () => {
+  it('are requests of their own: what one may wait for Redis, the next one may, too', async () => {
+    const requests = []
+    class CacheHandler {
+      constructor({ _requestHeaders }) {
+        requests.push(_requestHeaders)
+      }
+      get = async () => null
+      set = async () => {}
+      revalidateTag = async () => {}
+    }
+    const cell = { api: 'cacheHandler', bytes: 10, tags: ['a'] }
+    const { read, write, invalidate } = operationsOf({ CacheHandler }, cell)
+    for (let round = 0; round < 2; round++) {
+      await read('key')
+      await write('key')
+      await invalidate('a')
+    }
+    for (const request of requests) expect(request).toEqual({})
+    expect(new Set(requests).size).toBe(6)
   })
 })
 
