@@ -11,8 +11,8 @@ import { neutralEnv } from '../../scripts/lib/processes.mjs'
 const { Redis } = createRequire(import.meta.url)('ioredis')
 const PROGRAM = fileURLToPath(new URL('worker.mjs', import.meta.url))
 const PROFILES = fileURLToPath(new URL('../.cache/profiles', import.meta.url))
-/** Every subject may wait this long for Redis, where it has an option for it: large payloads are not failures. */
-const PATIENCE_MS = 5_000
+/** Every subject may wait this long for Redis, where it has an option for it: 64 bodies of 2 MB at once are no failure. */
+const PATIENCE_MS = 20_000
 /** Nobody waits for a server that died. */
 const ADMIN = { commandTimeout: 60_000, maxRetriesPerRequest: 1 }
 /** What a process may be asked for takes seconds; one that hangs is ended, and its rows have failed. */
