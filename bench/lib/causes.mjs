@@ -69,7 +69,7 @@ export const CAUSES = [
     goals: [5],
     rows: /, 1 KB: /,
     cause:
-      'What surrounds a value does not shrink with it: a head of 48 bytes (order, times, lengths, checksum) and metadata as JSON with its names and punctuation, 114 bytes for `use cache` and 352 for a page, whose tags stand there twice: as such, and in its headers. From 50 KB on the record is within the bound of the value alone.',
+      'What surrounds a value does not shrink with it: a head of 48 bytes (order, times, lengths, checksum) and metadata as JSON, with its names and punctuation; of a page the tags stand there twice, as such and in its headers. From 50 KB on the record is within the bound of the value alone.',
     tried: NOTHING,
   },
 ]
