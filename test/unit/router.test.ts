@@ -453,7 +453,7 @@ describe('forwarding', () => {
     const outcome = serve(
       await built(),
       { DISTRIBUTED_CACHE: 'off' },
-      `const { withForwarding } = require(${JSON.stringify(join(dist, 'runtime/entries/forwarding.js'))})
+      `const { withForwarding } = require(${JSON.stringify(join(dist, 'runtime/entries/host.js'))}).parts['runtime/entries/forwarding.js']
        const log = []
        const forwarder = { async invalidate(tags, durations) {
          await new Promise((resolve) => setTimeout(resolve, 20)); log.push([tags, durations ?? null]) } }
@@ -503,6 +503,24 @@ describe('the edge', () => {
       ['cache-handler-redis.js', 'edge.js', 'use-cache-remote-redis.js'],
     ])
   })
+})
+
+it('a server that starts opens few files of the package', async () => {
+  const project = await built()
+  const opened = serve(
+    project,
+    { REDIS_URL: URL_WITH_SECRET },
+    `return Object.keys(require.cache).map((file) => file.split(/dist[\\\\/]runtime[\\\\/]/)[1]).filter(Boolean)`,
+  )
+  expect(opened.mode).toBe('runtime')
+  expect(new Set(opened.result as string[])).toEqual(
+    new Set([
+      ...['cache-handler', 'use-cache-default', 'use-cache-remote'].map(
+        (name) => `entries/${name}-ioredis.js`,
+      ),
+      ...['entries/host.js', 'entries/ioredis.js', 'index.js', 'clients/ioredis.js'],
+    ]),
+  )
 })
 
 it('the package finds its own files through a link', async () => {
