@@ -1,6 +1,5 @@
 import type * as Driver from 'redis'
 import type { RedisCommand, RedisReply } from './client'
-import { createClientOver } from './create-client'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
@@ -35,7 +34,7 @@ const connectTo: typeof Driver.createClient =
     : driver.createClient
 
 /** One connection of node-redis (5 or 6), stripped of everything that it would do by itself. */
-const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
+export const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
   const client = connectTo({
     ...RESP2,
     // Requires the right to CLIENT SETINFO; `maintNotifications` to CLIENT MAINT_NOTIFICATIONS.
@@ -125,5 +124,3 @@ function isErrorReply(error: unknown): error is Error {
   }
   return false
 }
-
-export const createClient = createClientOver(openLink)

@@ -48,12 +48,13 @@ function serve(
   variables: Record<string, string | undefined>,
   body = '',
   packageDist = dist,
+  driver = 'ioredis',
 ): Outcome {
   const script = `
     const entry = (name) => require(${JSON.stringify(join(packageDist, 'runtime', 'entries'))} + '/' + name + '.js')
-    const CacheHandler = entry('cache-handler-ioredis')
-    const useCacheDefault = entry('use-cache-default-ioredis')
-    const useCacheRemote = entry('use-cache-remote-ioredis')
+    const CacheHandler = entry('cache-handler-${driver}')
+    const useCacheDefault = entry('use-cache-default-${driver}')
+    const useCacheRemote = entry('use-cache-remote-${driver}')
     const { mode } = globalThis[Symbol.for('next-distributed-cache.decision')]
     ;(async () => {
       const result = await (async () => { ${body} })()
@@ -510,7 +511,8 @@ it('a server that starts opens few files of the package', async () => {
   const opened = serve(
     project,
     { REDIS_URL: URL_WITH_SECRET },
-    `return Object.keys(require.cache).map((file) => file.split(/dist[\\\\/]runtime[\\\\/]/)[1]).filter(Boolean)`,
+    `await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+     return Object.keys(require.cache).map((file) => file.split(/dist[\\\\/]runtime[\\\\/]/)[1]).filter(Boolean)`,
   )
   expect(opened.mode).toBe('runtime')
   expect(new Set(opened.result as string[])).toEqual(
@@ -518,10 +520,34 @@ it('a server that starts opens few files of the package', async () => {
       ...['cache-handler', 'use-cache-default', 'use-cache-remote'].map(
         (name) => `entries/${name}-ioredis.js`,
       ),
-      ...['entries/host.js', 'entries/ioredis.js', 'index.js', 'clients/ioredis.js'],
+      ...[
+        'entries/host.js',
+        'entries/ioredis.js',
+        'index.js',
+        'clients/ioredis-later.js',
+        'clients/ioredis.js',
+      ],
     ]),
   )
 })
+
+it.each(['ioredis', 'redis'])(
+  'has handlers before %s is loaded, which waits for no request',
+  async (driver) => {
+    const isLoaded = `Object.keys(require.cache).some((file) => /node_modules[\\\\/](ioredis|@redis[\\\\/]client)[\\\\/]/.test(file))`
+    const { mode, result } = serve(
+      await built(),
+      { REDIS_URL: URL_WITH_SECRET },
+      `const before = ${isLoaded}
+     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+     return [before, ${isLoaded}]`,
+      dist,
+      driver,
+    )
+    expect(mode).toBe('runtime')
+    expect(result).toEqual([false, true])
+  },
+)
 
 it('the package finds its own files through a link', async () => {
   const elsewhere = createProject({})
