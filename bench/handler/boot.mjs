@@ -9,7 +9,7 @@ import { cellOf } from './cells.mjs'
 import { connections } from './redis-facts.mjs'
 import { startSubject } from './subject-process.mjs'
 
-export const BOOT_ROW = 'start: import and build'
+export const BOOT_ROW = 'start: until it serves'
 
 export async function measureBoot({ quick, repetitions, wanted, log, pace }) {
   log(BOOT_ROW)
@@ -27,7 +27,7 @@ export async function measureBoot({ quick, repetitions, wanted, log, pace }) {
         ? { kind, reference, samples, median: summarize(samples) }
         : { kind, reference, failed: reasonOf(failed) }
   }
-  return { level: 'handler', name: BOOT_ROW, cell: { op: 'start' }, figure: 'bootCpuMs', subjects }
+  return { level: 'handler', name: BOOT_ROW, cell: { op: 'start' }, figure: 'servingCpuMs', subjects }
 }
 
 async function bootOnce(subject) {
