@@ -520,13 +520,11 @@ it('a server that starts opens few files of the package', async () => {
       ...['cache-handler', 'use-cache-default', 'use-cache-remote'].map(
         (name) => `entries/${name}-ioredis.js`,
       ),
-      ...[
-        'entries/host.js',
-        'entries/ioredis.js',
-        'index.js',
-        'clients/ioredis-later.js',
-        'clients/ioredis.js',
-      ],
+      'entries/host.js',
+      'entries/ioredis.js',
+      'index.js',
+      'clients/ioredis-later.js',
+      'clients/ioredis.js',
     ]),
   )
 })
