@@ -1,14 +1,30 @@
-// Compiles the package into dist/ with one tsc run. Nothing is bundled: the router template is read
-// from dist/templates as text, and the paths that next.config points at are plain files below
+// Compiles the package: one tsc run, then the modules of the runtime are joined into a few files, because a
+// server that starts pays for each file. What has to be a file stays one: the router template, which is read
+// from dist/templates as text, and the paths that next.config points at, plain files below
 // dist/runtime/entries, which both bundlers trace into a standalone build.
+//
+//   node scripts/build.mjs [folder]    default: dist
 import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { joinModules, removeModules } from './lib/join-modules.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+const folder = resolve(root, process.argv[2] ?? 'dist')
 
-rmSync(join(root, 'dist'), { recursive: true, force: true })
-execFileSync(process.execPath, [tsc, '-p', 'tsconfig.json'], { cwd: root, stdio: 'inherit' })
+rmSync(folder, { recursive: true, force: true })
+execFileSync(process.execPath, [tsc, '-p', 'tsconfig.json', '--outDir', folder], {
+  cwd: root,
+  stdio: 'inherit',
+})
+
+const clients = ['ioredis', 'ioredis-later', 'node-redis', 'node-redis-later'].map(
+  (name) => `runtime/clients/${name}.js`,
+)
+const inRuntime = joinModules(folder, 'runtime/index.js', clients)
+const inHost = joinModules(folder, 'runtime/entries/host.js')
+// Those of `src` stay: the plugin uses them, too, where Next.js evaluates the configuration.
+removeModules(folder, 'runtime', new Set([...inRuntime, ...inHost]))

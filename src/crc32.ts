@@ -1,4 +1,4 @@
-import * as zlib from 'node:zlib'
+import zlib from 'node:zlib'
 
 /** CRC-32 of the bytes; `seed` continues an earlier one. Native where Node has it (20.15 and later). */
 export const crc32: (bytes: Uint8Array, seed?: number) => number =

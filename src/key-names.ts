@@ -1,4 +1,4 @@
-import * as crypto from 'node:crypto'
+import crypto from 'node:crypto'
 
 /** Entries of different kinds never share a key, so that a hash collision cannot hand Next the wrong kind. */
 export type EntryScope = 'response' | 'fetch' | 'image' | 'use-cache'

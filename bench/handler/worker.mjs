@@ -14,15 +14,31 @@ let cell
 let keys = []
 let fresh = 0
 let kind
+/** CPU time of this process when it began to import the subject. */
+let cpuBefore
 
 const commands = {
   async open({ module, settings, subjectKind }) {
     kind = subjectKind
-    const cpuBefore = process.cpuUsage()
+    cpuBefore = process.cpuUsage()
     const { open } = await import(new URL(`../subjects/${module}`, import.meta.url).href)
     handlers = await open(settings)
-    const { user, system } = process.cpuUsage(cpuBefore)
-    return { bootCpuMs: (user + system) / 1000 }
+    return { bootCpuMs: cpuMsSince(cpuBefore) }
+  },
+
+  /** What a start costs with all that it puts off: until something that was written can be read. */
+  async serve({ cell: wanted }) {
+    cell = wanted
+    operations = operationsOf(handlers, cell)
+    const deadline = performance.now() + 10_000
+    for (let attempt = 0; performance.now() < deadline; attempt++) {
+      if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, 20))
+      await operations.read('first')
+      await operations.write('first')
+      if ((await operations.read('first')) !== cell.bytes) continue
+      return { servingCpuMs: cpuMsSince(cpuBefore), residentMiB: process.memoryUsage().rss / 2 ** 20 }
+    }
+    throw new Error('nothing that was written could be read')
   },
 
   /** Entries for the cell, written and read until a read finds what it will find in the measurement. */
@@ -202,6 +218,11 @@ async function untilLocal() {
 }
 
 const keysOf = ({ name, keys: count }) => Array.from({ length: count }, (_, index) => `${name} ${index}`)
+
+function cpuMsSince(before) {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
+}
 
 const sharedNow = () => performance.timeOrigin + performance.now()
 

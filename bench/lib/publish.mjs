@@ -15,7 +15,7 @@ const UNITS = {
   ttfbMs: 'ms to first byte',
   propagationMs: 'ms',
   p50Ms: 'ms',
-  bootCpuMs: 'ms CPU',
+  servingCpuMs: 'ms CPU',
   renders: 'renders',
   queries: 'queries',
   recordPerByte: 'bytes per byte',

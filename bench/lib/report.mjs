@@ -8,6 +8,7 @@ const LESS_IS_BETTER = new Set([
   'p99Ms',
   'cpuMsPerOp',
   'bootCpuMs',
+  'servingCpuMs',
   'renders',
   'queries',
   'propagationMs',
@@ -40,6 +41,7 @@ const FIGURES = [
   ['propagationP99Ms', 'ms p99', 2],
   ['residentMiB', 'MiB resident', 0],
   ['bootCpuMs', 'ms CPU', 0],
+  ['servingCpuMs', 'ms CPU until it serves', 0],
   ['growth', 'x of the smallest', 2],
   ['connections', 'connections each', 1],
 ]

@@ -1,6 +1,5 @@
 import { Command, Redis, ReplyError } from 'ioredis'
 import type { RedisReply } from './client'
-import { createClientOver } from './create-client'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
@@ -9,7 +8,7 @@ import { reasonOf } from './reason'
 const NO_ENCODING = { replyEncoding: null as never }
 
 /** One connection of ioredis (5.4 to 6), stripped of everything that it would do by itself. */
-const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
+export const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
   const redis = new Redis({
     ...(target.transport === 'unix'
       ? { path: target.path }
@@ -94,5 +93,3 @@ function errorReplyAsValue(error: unknown): Error {
   if (error instanceof ReplyError) return error as Error
   throw error
 }
-
-export const createClient = createClientOver(openLink)

@@ -1,9 +1,14 @@
-import * as driver from 'redis'
+import type * as Driver from 'redis'
 import type { RedisCommand, RedisReply } from './client'
-import { createClientOver } from './create-client'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
+import { requireFrom } from './require-from'
+
+/** `redis` is its client and four packages of commands that are not used here. Literals, so that bundlers trace it. */
+const driver =
+  requireFrom<typeof Driver>(() => require.resolve('redis'), '@redis/client') ??
+  (require('redis') as typeof Driver)
 
 /** RESP markers of simple and bulk strings; not every 5.x exports RESP_TYPES. */
 const TYPE_MAPPING = { [0x2b]: Buffer, [0x24]: Buffer } as const
@@ -19,9 +24,18 @@ const WRITE_THROUGH_BYTES = 2 ** 30
 /** node-redis 6 speaks RESP3 unless told otherwise; 5 speaks RESP2, but sends HELLO when told so. */
 const RESP2 = 'DEFAULT_RESP' in driver ? ({ RESP: 2 } as const) : {}
 
+/**
+ * The class itself, where it is exported: `createClient` derives a class with a method for every command, and again for
+ * other options, which takes longer than to connect. None of these methods is used here.
+ */
+const connectTo: typeof Driver.createClient =
+  typeof driver.RedisClient === 'function'
+    ? (options) => new driver.RedisClient(options) as never
+    : driver.createClient
+
 /** One connection of node-redis (5 or 6), stripped of everything that it would do by itself. */
-const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
-  const client = driver.createClient({
+export const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
+  const client = connectTo({
     ...RESP2,
     // Requires the right to CLIENT SETINFO; `maintNotifications` to CLIENT MAINT_NOTIFICATIONS.
     disableClientInfo: true,
@@ -110,5 +124,3 @@ function isErrorReply(error: unknown): error is Error {
   }
   return false
 }
-
-export const createClient = createClientOver(openLink)

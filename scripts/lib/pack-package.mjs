@@ -7,13 +7,14 @@ import { npm, run } from './processes.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 /** What the tarball is made from. */
+const SCRIPTS = ['scripts/build.mjs', 'scripts/lib/join-modules.mjs']
 const SOURCES = [
   'bin',
   'plugin',
   'runtime',
   'src',
   'templates',
-  'scripts/build.mjs',
+  ...SCRIPTS,
   'package.json',
   'tsconfig.json',
   'README.md',
@@ -27,7 +28,7 @@ const SOURCES = [
  * @returns {Promise<{ tarball: string, hash: string }>}
  */
 export async function packPackage() {
-  const present = new Set((await readdir(root)).concat('scripts/build.mjs'))
+  const present = new Set((await readdir(root)).concat(SCRIPTS))
   const sources = SOURCES.filter((source) => present.has(source))
   const files = await listFiles(root, (name) =>
     ['node_modules', '.git', '.cache', 'dist', 'examples', 'test', 'docs', 'bench'].includes(name),

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listFiles } from '../../scripts/lib/cache-directory.mjs'
+import { headingOf } from '../../scripts/lib/join-modules.mjs'
 
 /**
  * Edits of compiled files. A text that is no longer there is an error. What only shows when requests overlap (a
@@ -85,14 +86,28 @@ export const sabotage = (name, standalone) => applyEdits(SABOTAGES[name].edits, 
 
 export async function applyEdits(edits, standalone) {
   const files = await listFiles(standalone)
+  const ours = files.filter((path) => /next-distributed-cache\/dist\/(?:runtime|src)\/.+\.js$/.test(path))
   for (const { file, find, replace } of edits) {
-    const paths = files.filter((path) => path.endsWith(`next-distributed-cache/dist/${file}`))
-    if (paths.length === 0) throw new Error(`No ${file} to sabotage below ${standalone}`)
-    for (const path of paths) {
+    let found = 0
+    for (const path of ours) {
       const text = await readFile(join(standalone, path), 'utf8')
-      const broken = text.replace(find, () => replace)
-      if (broken === text) throw new Error(`${file} no longer says: ${find}`)
-      await writeFile(join(standalone, path), broken)
+      const place = placeOf(file, path, text)
+      if (place === undefined) continue
+      found++
+      const [from, to] = place
+      const module = text.slice(from, to)
+      const broken = module.replace(find, () => replace)
+      if (broken === module) throw new Error(`${file} no longer says: ${find}`)
+      await writeFile(join(standalone, path), text.slice(0, from) + broken + text.slice(to))
     }
+    if (found === 0) throw new Error(`No ${file} to sabotage below ${standalone}`)
   }
+}
+
+/** From where to where a file holds a module: all of it, or the part under its heading where modules were joined. */
+function placeOf(module, path, text) {
+  const heading = text.indexOf(headingOf(module))
+  if (heading === -1) return path.endsWith(`/dist/${module}`) ? [0, text.length] : undefined
+  const next = text.indexOf(headingOf('').trimEnd(), heading + 1)
+  return [heading, next === -1 ? text.length : next]
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createClient } from '../../runtime/clients/ioredis'
 import type { Driver, Preset } from '../../src/options'
+import { createIoredis } from '../support/clients'
 import { ACL_USER, aclRules, asUser, deniedTo } from '../support/acl'
 import { type RedisServer, startRedis } from '../support/redis-server'
 import { contentOf, createFleet, DRIVERS, nextEvent, type Replica, useCacheEntry } from '../support/replicas'
@@ -112,7 +112,7 @@ describe('the user of docs/security.md', () => {
 
   it('may touch nothing else', async () => {
     await allow(RULES)
-    const client = createClient({
+    const client = createIoredis({
       url: asUser(redis.url),
       connectMs: 10_000,
       commandMs: 10_000,

@@ -17,8 +17,7 @@ import type {
   RedisCommand,
   RedisReply,
 } from '../../runtime/clients/client'
-import { createClient as createWithIoredis } from '../../runtime/clients/ioredis'
-import { createClient as createWithNodeRedis } from '../../runtime/clients/node-redis'
+import { createIoredis, createNodeRedis } from '../support/clients'
 import { startRedis, type RedisServer, type StartRedisOptions } from '../support/redis-server'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy'
 
@@ -56,8 +55,8 @@ afterEach(async () => {
 })
 
 describe.each([
-  ['ioredis', createWithIoredis],
-  ['node-redis', createWithNodeRedis],
+  ['ioredis', createIoredis],
+  ['node-redis', createNodeRedis],
 ])('%s', (driver, createClient) => {
   function open(options: Partial<ConnectionOptions> = {}): {
     client: RedisClient
@@ -596,8 +595,10 @@ describe.each([
 
     it('requires its own driver, by a literal that bundlers see', () => {
       const source = readFileSync(join(compiled, 'runtime', 'clients', `${driver}.js`), 'utf8')
-      const modules = [...source.matchAll(/require\(("[^."][^"]*")\)/g)].map(([, name]) => name)
-      expect(modules).toEqual([driver === 'ioredis' ? '"ioredis"' : '"redis"'])
+      const modules = [...source.matchAll(/require\(["']([^."'][^"']*)["']\)/g)].map(([, name]) => name)
+      expect(modules).toEqual([driver === 'ioredis' ? 'ioredis' : 'redis'])
+      const later = readFileSync(join(compiled, 'runtime', 'clients', `${driver}-later.js`), 'utf8')
+      expect(later).toContain(`require('./${driver}')`)
     })
   })
 
@@ -837,7 +838,7 @@ async function startTlsProxy(): Promise<{ port: number; caFile: string }> {
 function compileClients(): string {
   const outDir = mkdtempSync(join(process.cwd(), 'node_modules', '.ndc-clients-'))
   const tsc = join(process.cwd(), 'node_modules', 'typescript', 'bin', 'tsc')
-  const sources = ['ioredis', 'node-redis'].map((name) => join('runtime', 'clients', `${name}.ts`))
+  const sources = ['ioredis', 'node-redis'].map((name) => join('runtime', 'clients', `${name}-later.ts`))
   const flags = [
     '--ignoreConfig',
     '--module',
@@ -858,7 +859,7 @@ async function runInChild(
   script: string,
   { url, ...env }: { url: string; [name: string]: string },
 ): Promise<string> {
-  const module = JSON.stringify(join(compiled, 'runtime', 'clients', `${driver}.js`))
+  const module = JSON.stringify(join(compiled, 'runtime', 'clients', `${driver}-later.js`))
   const options = JSON.stringify({ url, connectMs: 5_000, commandMs: 5_000, clientName: 'child' })
   const source = `const client = require(${module}).createClient(${options}); ${script}`
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', source], {

@@ -6,11 +6,11 @@ import { join } from 'node:path'
 
 const { dist, url, driver, options, handlers, endDeadlineMs } = JSON.parse(process.argv[2])
 const require = createRequire(import.meta.url)
-const { getRuntime } = require(join(dist, 'runtime/index.js'))
-const { createRuntime } = require(join(dist, 'runtime/create-runtime.js'))
-const { endWithProcess } = require(join(dist, 'runtime/process-end.js'))
+const { getRuntime, parts } = require(join(dist, 'runtime/index.js'))
+const { createRuntime } = parts['runtime/create-runtime.js']
+const { endWithProcess } = parts['runtime/process-end.js']
 const { createClient } = require(
-  join(dist, `runtime/clients/${driver === 'redis' ? 'node-redis' : 'ioredis'}.js`),
+  join(dist, `runtime/clients/${driver === 'redis' ? 'node-redis' : 'ioredis'}-later.js`),
 )
 
 /** Writes pass when it opens. */

@@ -1,8 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { InvalidationForwarder, Runtime, RuntimeConfig } from '../../runtime'
 import type { CreateClient } from '../../runtime/clients/client'
-import { createClient as createIoredis } from '../../runtime/clients/ioredis'
-import { createClient as createNodeRedis } from '../../runtime/clients/node-redis'
 import { createRuntime, type RuntimeTuning } from '../../runtime/create-runtime'
 import { ON_CLUSTER } from './redis-server'
 import type { UseCacheEntry } from '../../runtime/handlers/next-types'
@@ -12,6 +10,7 @@ import type { Keyring } from '../../src/encryption'
 import type { Driver, ResolvedOptions } from '../../src/options'
 import type { Topology } from '../../src/redis-topology'
 import { localNow } from '../../src/server-time'
+import { createIoredis, createNodeRedis } from './clients'
 
 export const DRIVERS: Record<Driver, CreateClient> = { ioredis: createIoredis, redis: createNodeRedis }
 

@@ -48,12 +48,13 @@ function serve(
   variables: Record<string, string | undefined>,
   body = '',
   packageDist = dist,
+  driver = 'ioredis',
 ): Outcome {
   const script = `
     const entry = (name) => require(${JSON.stringify(join(packageDist, 'runtime', 'entries'))} + '/' + name + '.js')
-    const CacheHandler = entry('cache-handler-ioredis')
-    const useCacheDefault = entry('use-cache-default-ioredis')
-    const useCacheRemote = entry('use-cache-remote-ioredis')
+    const CacheHandler = entry('cache-handler-${driver}')
+    const useCacheDefault = entry('use-cache-default-${driver}')
+    const useCacheRemote = entry('use-cache-remote-${driver}')
     const { mode } = globalThis[Symbol.for('next-distributed-cache.decision')]
     ;(async () => {
       const result = await (async () => { ${body} })()
@@ -453,7 +454,7 @@ describe('forwarding', () => {
     const outcome = serve(
       await built(),
       { DISTRIBUTED_CACHE: 'off' },
-      `const { withForwarding } = require(${JSON.stringify(join(dist, 'runtime/entries/forwarding.js'))})
+      `const { withForwarding } = require(${JSON.stringify(join(dist, 'runtime/entries/host.js'))}).parts['runtime/entries/forwarding.js']
        const log = []
        const forwarder = { async invalidate(tags, durations) {
          await new Promise((resolve) => setTimeout(resolve, 20)); log.push([tags, durations ?? null]) } }
@@ -504,6 +505,50 @@ describe('the edge', () => {
     ])
   })
 })
+
+it('a server that starts opens few files of the package', async () => {
+  const project = await built()
+  const opened = serve(
+    project,
+    { REDIS_URL: URL_WITH_SECRET },
+    `await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+     return Object.keys(require.cache).map((file) => file.split(/dist[\\\\/]runtime[\\\\/]/)[1]).filter(Boolean)`,
+  )
+  expect(opened.mode).toBe('runtime')
+  expect(new Set(opened.result as string[])).toEqual(
+    new Set([
+      ...['cache-handler', 'use-cache-default', 'use-cache-remote'].map(
+        (name) => `entries/${name}-ioredis.js`,
+      ),
+      'entries/host.js',
+      'entries/ioredis.js',
+      'index.js',
+      'clients/ioredis-later.js',
+      'clients/ioredis.js',
+    ]),
+  )
+})
+
+it.each(['ioredis', 'redis'])(
+  'has handlers before %s is loaded, which waits for no request',
+  async (driver) => {
+    const { mode, result } = serve(
+      await built(),
+      { REDIS_URL: URL_WITH_SECRET },
+      `const packages = ['ioredis', 'redis', '@redis/client', '@redis/json', '@redis/search']
+       const loaded = () => packages.filter((name) => Object.keys(require.cache)
+         .some((file) => file.replaceAll(require('node:path').sep, '/').includes('/node_modules/' + name + '/')))
+       const before = loaded()
+       await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+       return [before, loaded()]`,
+      dist,
+      driver,
+    )
+    expect(mode).toBe('runtime')
+    // Not the packages of commands that `redis` adds to its client.
+    expect(result).toEqual([[], [driver === 'redis' ? '@redis/client' : driver]])
+  },
+)
 
 it('the package finds its own files through a link', async () => {
   const elsewhere = createProject({})
