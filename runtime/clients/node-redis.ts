@@ -1,9 +1,12 @@
 import * as driver from 'redis'
 import type { RedisCommand, RedisReply } from './client'
 import { createClientOver } from './create-client'
+import { keepStringsFast } from './fast-strings'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
+
+keepStringsFast()
 
 /** RESP markers of simple and bulk strings; not every 5.x exports RESP_TYPES. */
 const TYPE_MAPPING = { [0x2b]: Buffer, [0x24]: Buffer } as const
