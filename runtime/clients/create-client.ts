@@ -1,15 +1,13 @@
 import { parseRedisPlace } from '../../src/redis-topology'
 import type { CreateClient } from './client'
 import { createClusterClient } from './cluster'
-import { keepStringsFast } from './fast-strings'
 import type { OpenLink } from './link'
 import { throughSentinels } from './sentinel'
 import { createServerClient } from './server-client'
 import { withTlsFiles } from './tls-files'
 
-/** Builds the client over one driver's links. The driver is loaded. */
+/** Builds the client over one driver's links. */
 export function createClientOver(driverLink: OpenLink): CreateClient {
-  keepStringsFast()
   const openLink = withTlsFiles(driverLink)
   return ({ url, topology = 'single', homeKey = '', onCircuit, connectMs, commandMs, clientName }) => {
     const place = parseRedisPlace(url, topology)
