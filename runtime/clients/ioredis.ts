@@ -1,8 +1,11 @@
 import { Command, Redis, ReplyError } from 'ioredis'
 import type { RedisReply } from './client'
+import { keepStringsFast } from './fast-strings'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
+
+keepStringsFast()
 
 /** Replies as Buffers. */
 const NO_ENCODING = { replyEncoding: null as never }

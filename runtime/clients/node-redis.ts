@@ -1,5 +1,6 @@
 import type * as Driver from 'redis'
 import type { RedisCommand, RedisReply } from './client'
+import { keepStringsFast } from './fast-strings'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
@@ -9,6 +10,8 @@ import { requireFrom } from './require-from'
 const driver =
   requireFrom<typeof Driver>(() => require.resolve('redis'), '@redis/client') ??
   (require('redis') as typeof Driver)
+
+keepStringsFast()
 
 /** RESP markers of simple and bulk strings; not every 5.x exports RESP_TYPES. */
 const TYPE_MAPPING = { [0x2b]: Buffer, [0x24]: Buffer } as const
