@@ -12,7 +12,7 @@ import type { JudgedRead, ReadOptions } from './entry-reader'
  */
 export type Follower = 'masked' | 'as-it-is' | 'waits'
 
-export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
+export interface CacheReadOptions extends ReadOptions {
   /** What the build prerendered under this key. */
   readonly prerendered?: LoadPrerendered | undefined
   /** Whatever data is in an entry of this kind gave it a tag or a life. */

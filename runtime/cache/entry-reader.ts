@@ -1,7 +1,7 @@
 import { decodeEntry, type Entry, type EntryFormat, judgeAge } from '../../src/entry'
 import { localNow } from '../../src/server-time'
 import { HEAD_BYTES, type RecordFault } from '../../src/record'
-import type { Store } from '../../src/store'
+import type { Store, StoredBytes } from '../../src/store'
 import { judge, judgePrerendered, type TagView, type Verdict } from '../../src/tag-state'
 import type { Clock, LocalMillis, Seconds, ServerMicros } from '../../src/units'
 import type { Bus } from '../bus/bus'
@@ -20,9 +20,10 @@ export interface ReadOptions {
   readonly expiringTags?: readonly string[]
   /** The reader's own idea of when the entry wants a refresh. */
   readonly revalidate?: Seconds | undefined
-  /** What to judge where the store has no record, given the clock that it told. */
-  readonly insteadOfNone?: ((clock: Clock) => Promise<Entry | undefined>) | undefined
 }
+
+/** What to judge where the store has no record, given the clock that it told. */
+export type InsteadOfNone = (clock: Clock) => Promise<Entry | undefined>
 
 export interface JudgedRead {
   /** Present when no tag forbids to serve it. */
@@ -91,19 +92,22 @@ export class EntryReader {
   }
 
   /** @throws what the store rejects with */
-  async read(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
-    const { journal } = this.parts
+  async read(
+    key: string,
+    options: ReadOptions,
+    budget: RequestBudget,
+    insteadOfNone?: InsteadOfNone,
+  ): Promise<JudgedRead> {
+    const { bus, journal } = this.parts
     for (let attempt = 0; attempt < 3; attempt++) {
       const { settled } = journal
-      const read = await this.readOnce(key, options, budget)
+      const read =
+        (bus && this.recall(key, options, localNow())) ??
+        (await this.fromStore(key, options, budget, insteadOfNone))
       // What left the journal while we read may have reached the store too late for our reply.
       if (journal.settled === settled) return read
     }
     return NO_ANSWER
-  }
-
-  private async readOnce(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
-    return this.recall(key, options, localNow()) ?? this.fromStore(key, options, budget)
   }
 
   /** What memory may answer by itself, at once: the bus proves it. Undefined: the store has to be asked. */
@@ -137,47 +141,56 @@ export class EntryReader {
     const { tags = NO_TAGS, expiringTags = NO_TAGS } = options
     const known = view.view(bus.clock, entry.fence, entry.tags, tags, expiringTags)
     if (known === undefined || entry.fence > known.clock) return undefined
-    return this.judged(entry, known, options, 'local', now)
+    return this.judged(entry, entry.tags, known, options, 'local', now)
   }
 
-  private async fromStore(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
+  /** Waits for nothing but the reply, unless something is missing in it. */
+  private async fromStore(
+    key: string,
+    options: ReadOptions,
+    budget: RequestBudget,
+    insteadOfNone: InsteadOfNone | undefined,
+  ): Promise<JudgedRead> {
     const { store, local } = this.parts
-    const { tags = [], expiringTags = [] } = options
-    const asked = new Set([...tags, ...expiringTags, ...this.memo.get(key)])
     const held = local.get(key)
+    const known = this.memo.get(key)
+    let asked = joined(known, options.tags, options.expiringTags)
     const proof = local.begin(key)
     try {
-      let { bytes, view } = await budget.spend((patience) =>
-        store.read(key, [...asked], held?.stamp, patience),
-      )
-      if (bytes === null) local.drop(key)
-      let entry: HeldEntry | undefined = bytes === 'unchanged' ? held : await this.decode(key, bytes)
-      const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
-      const miss: JudgedRead = {
-        ...NO_ANSWER,
-        clock: view.clock,
-        tier: 'store',
-        stamp: stamp ?? NO_RECORD_FOUND,
+      let reply: StoredBytes
+      budget.begin()
+      try {
+        reply = await store.read(key, asked, held?.stamp, budget)
+      } finally {
+        budget.end()
       }
+      const { bytes } = reply
+      let { view } = reply
       let tier: Tier = bytes === 'unchanged' ? 'unchanged' : 'store'
-      if (bytes === null && options.insteadOfNone !== undefined) {
-        entry = await options.insteadOfNone(view.clock)
-        tier = 'build'
+      let entry: HeldEntry | undefined
+      if (bytes === 'unchanged') {
+        entry = held
+      } else if (bytes !== null) {
+        const decoded = this.decode(key, bytes)
+        entry = decoded instanceof Promise ? await decoded : decoded
+      } else {
+        local.drop(key)
+        if (insteadOfNone !== undefined) entry = await insteadOfNone(view.clock)
+        if (entry !== undefined) tier = 'build'
       }
-      if (entry === undefined) return miss
+      if (entry === undefined) return missed(view, bytes)
       if (tier !== 'build' && !this.isPlausible(entry, view.clock)) {
         this.damaged(key, entry.stamp, 'time')
-        return miss
+        return missed(view, entry.stamp)
       }
-      this.memo.set(key, entry.tags)
-      if (entry.tags.some((tag) => !asked.has(tag))) {
-        for (const tag of entry.tags) asked.add(tag)
-        view = await budget.spend((patience) => store.readTags([...asked], patience))
+      const own = this.memo.set(key, entry.tags)
+      if (own !== known && hasMore(own, asked)) {
+        asked = joined(own, options.tags, options.expiringTags)
+        view = await budget.spend((patience) => store.readTags(asked, patience))
       }
       const { fence } = entry
-      if (fence > view.clock)
-        view = await budget.spend((patience) => store.catchUp(fence, [...asked], patience))
-      const read = this.judged(entry, view, options, tier, localNow())
+      if (fence > view.clock) view = await budget.spend((patience) => store.catchUp(fence, asked, patience))
+      const read = this.judged(entry, own, view, options, tier, localNow())
       if (this.learn(view, asked) && read.entry !== undefined && tier !== 'build')
         local.keep(key, entry, proof)
       return read
@@ -192,14 +205,27 @@ export class EntryReader {
     return bus === undefined || this.parts.view.learn(view, asked, bus.clock)
   }
 
-  private async decode(key: string, bytes: Buffer | null): Promise<Entry | undefined> {
-    if (bytes === null) return undefined
-    // A reply may be a slice of a larger buffer, which a small entry must not keep alive.
-    const own = bytes.length < bytes.buffer.byteLength ? copyOf(bytes) : bytes
-    const entry = await decodeEntry(key, own, this.parts.format)
-    if (typeof entry !== 'string') return entry
-    this.damaged(key, own, entry)
+  private decode(key: string, bytes: Buffer): Entry | undefined | Promise<Entry | undefined> {
+    // A reply may be a slice of a larger buffer, full of what others asked for.
+    const own = bytes.length < bytes.buffer.byteLength ? this.copyOf(bytes) : bytes
+    const decoded = decodeEntry(key, own, this.parts.format)
+    return decoded instanceof Promise
+      ? decoded.then((found) => this.undamaged(key, own, found))
+      : this.undamaged(key, own, decoded)
+  }
+
+  private undamaged(key: string, record: Buffer, found: Entry | RecordFault): Entry | undefined {
+    if (typeof found !== 'string') return found
+    this.damaged(key, record, found)
     return undefined
+  }
+
+  /** Only what is to be held needs memory that it shares with nobody; a piece of the pool costs half as much. */
+  private copyOf(bytes: Buffer): Buffer {
+    const { length } = bytes
+    const copy = this.parts.local.isOff ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length)
+    bytes.copy(copy)
+    return copy
   }
 
   /**
@@ -214,8 +240,10 @@ export class EntryReader {
     return bornAt > now - this.parts.maxTtlSeconds * 1_000_000 - DAY_MICROS
   }
 
+  /** @param own the tags of the entry */
   private judged(
     entry: HeldEntry,
+    own: readonly string[],
     view: TagView,
     options: ReadOptions,
     tier: Tier,
@@ -225,7 +253,7 @@ export class EntryReader {
     const now = store.toServer(at)
     const age = judgeAge(entry, now, options.revalidate)
     const { expiringTags = NO_TAGS } = options
-    const tags = options.tags === undefined ? entry.tags : [...entry.tags, ...options.tags]
+    const tags = joined(own, options.tags)
     let verdict = this.said(entry, view, tags, now)
     if (expiringTags.length > 0 && this.said(entry, view, expiringTags, now) === 'expired')
       verdict = 'expired'
@@ -254,8 +282,23 @@ export class EntryReader {
   }
 }
 
-function copyOf(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length)
-  bytes.copy(copy)
-  return copy
+/** What the store has is no answer. */
+function missed({ clock }: TagView, bytes: Buffer | null | 'unchanged'): JudgedRead {
+  const stamp = bytes === null || bytes === 'unchanged' ? NO_RECORD_FOUND : bytes.subarray(0, HEAD_BYTES)
+  return { entry: undefined, verdict: undefined, age: undefined, clock, tier: 'store', stamp }
+}
+
+/** All of them, in one list; whoever asks for a tag twice is told once. */
+function joined(
+  own: readonly string[],
+  more: readonly string[] = NO_TAGS,
+  evenMore: readonly string[] = NO_TAGS,
+): readonly string[] {
+  if (more.length === 0 && evenMore.length === 0) return own
+  return own.concat(more, evenMore)
+}
+
+function hasMore(tags: readonly string[], asked: readonly string[]): boolean {
+  const known = new Set(asked)
+  return tags.some((tag) => !known.has(tag))
 }
