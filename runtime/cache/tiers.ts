@@ -4,7 +4,8 @@ import { localNow } from '../../src/server-time'
 import type { BuildTier, LoadPrerendered } from './build-tier'
 import type { CacheParts } from './cache-parts'
 import { type CacheReadOptions, isCodeAlone, wantsGeneration } from './cache-read'
-import { type InsteadOfNone, type JudgedRead, NO_ANSWER } from './entry-reader'
+import type { InsteadOfNone } from './entry-reader'
+import { type JudgedRead, NO_ANSWER } from './judge'
 import type { RequestBudget } from './request-budget'
 
 /** Where a read finds an entry: memory and store, below them the build output, and what is left while Redis is away. */
@@ -12,14 +13,12 @@ export class Tiers {
   constructor(private readonly parts: Pick<CacheParts, 'reader' | 'journal' | 'build' | 'emit'>) {}
 
   /** @throws what the store rejects with */
-  async read(key: string, options: CacheReadOptions, budget: RequestBudget): Promise<JudgedRead> {
+  read(key: string, options: CacheReadOptions, budget: RequestBudget): Promise<JudgedRead> {
     // All that this process promised to invalidate is everything: the store has nothing to say.
-    if (this.parts.journal.overflow > 0) return NO_ANSWER
-    try {
-      return await this.readTiers(key, options, budget)
-    } catch (error) {
-      return this.readWithoutStore(key, options, error)
-    }
+    if (this.parts.journal.overflow > 0) return Promise.resolve(NO_ANSWER)
+    return this.readTiers(key, options, budget).catch((why: unknown) =>
+      this.readWithoutStore(key, options, why),
+    )
   }
 
   /** @throws why the store cannot be asked, where nothing else may answer */
@@ -49,7 +48,6 @@ export class Tiers {
     return { ...NO_ANSWER, entry, verdict: 'fresh', age: 'fresh', tier }
   }
 
-  /** Not asynchronous by itself: each layer of a read costs it a promise, and a turn of the microtask queue. */
   private readTiers(key: string, options: CacheReadOptions, budget: RequestBudget): Promise<JudgedRead> {
     const { reader, build } = this.parts
     const { prerendered } = options
