@@ -103,14 +103,19 @@ it('tags that a read did not know of are asked for before it judges', async () =
   expect(held.reads).toBe(1)
 })
 
-it('tags that whoever wrote them changes afterwards are not taken for tags that were asked for', async () => {
-  const { store, reader, write } = await setUp()
-  const tags = ['t']
-  reader.written('k', tags)
-  tags.push('new')
+it('tags that whoever wrote them changes during a read are not taken for tags that were asked for', async () => {
+  const { store, reader, held, write } = await setUp()
   await store.invalidate([{ tag: 'new', windowMicros: undefined }])
   await write(['t', 'new'], 0)
-  expect(await reader.read('k', {}, budget)).toMatchObject({ verdict: 'expired', entry: undefined })
+  const tags = ['t']
+  reader.written('k', tags)
+  let release = (): void => {}
+  held.until = new Promise<void>((resolve) => (release = resolve))
+  const read = reader.read('k', {}, budget)
+  await new Promise((resolve) => setImmediate(resolve))
+  tags.push('new')
+  release()
+  expect(await read).toMatchObject({ verdict: 'expired', entry: undefined })
 })
 
 it('a read that fails is charged until it fails, and no longer', async () => {
