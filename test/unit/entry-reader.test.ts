@@ -106,8 +106,8 @@ it('tags that a read did not know of are asked for before it judges', async () =
 it('tags that whoever wrote them changes during a read are not taken for tags that were asked for', async () => {
   const { store, reader, held, write } = await setUp()
   await store.invalidate([{ tag: 'new', windowMicros: undefined }])
-  await write(['t', 'new'], 0)
-  const tags = ['t']
+  await write(['other', 'new'], 0)
+  const tags = ['other']
   reader.written('k', tags)
   let release = (): void => {}
   held.until = new Promise<void>((resolve) => (release = resolve))
