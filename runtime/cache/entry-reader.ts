@@ -1,7 +1,7 @@
 import { decodeEntry, type Entry, type EntryFormat, judgeAge } from '../../src/entry'
 import { localNow } from '../../src/server-time'
 import { HEAD_BYTES, type RecordFault } from '../../src/record'
-import type { Store } from '../../src/store'
+import type { Bid, Store } from '../../src/store'
 import { judge, judgePrerendered, type TagView, type Verdict } from '../../src/tag-state'
 import type { Clock, LocalMillis, Seconds, ServerMicros } from '../../src/units'
 import type { Bus } from '../bus/bus'
@@ -22,6 +22,8 @@ export interface ReadOptions {
   readonly revalidate?: Seconds | undefined
   /** What to judge where the store has no record, given the clock that it told. */
   readonly insteadOfNone?: ((clock: Clock) => Promise<Entry | undefined>) | undefined
+  /** What to claim if the store has no record; not with `insteadOfNone`, which may have one. */
+  readonly bid?: Bid | undefined
 }
 
 export interface JudgedRead {
@@ -90,6 +92,11 @@ export class EntryReader {
     return this.heads.get(key)
   }
 
+  /** Whether the store had an entry when this process last heard of it. */
+  expects(key: string): boolean {
+    return this.memo.expects(key)
+  }
+
   /** @throws what the store rejects with */
   async read(key: string, options: ReadOptions, budget: RequestBudget): Promise<JudgedRead> {
     const { journal } = this.parts
@@ -145,12 +152,16 @@ export class EntryReader {
     const { tags = [], expiringTags = [] } = options
     const asked = new Set([...tags, ...expiringTags, ...this.memo.get(key)])
     const held = local.get(key)
+    const bid = held === undefined && options.insteadOfNone === undefined ? options.bid : undefined
     const proof = local.begin(key)
     try {
       let { bytes, view } = await budget.spend((patience) =>
-        store.read(key, [...asked], held?.stamp, patience),
+        store.read(key, [...asked], held?.stamp, patience, bid),
       )
-      if (bytes === null) local.drop(key)
+      if (bytes === null) {
+        local.drop(key)
+        this.memo.missed(key)
+      }
       let entry: HeldEntry | undefined = bytes === 'unchanged' ? held : await this.decode(key, bytes)
       const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
       const miss: JudgedRead = {
