@@ -91,7 +91,9 @@ export function createCacheHandlerClass(
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
         // With `cacheComponents` a prerender holds code and what `use cache` gave it, whose tags and life it inherits.
         showsItsData: scope === 'response' && context.isRoutePPREnabled === true,
-        prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
+        prerendered: this.mayBePrerendered(scope, cacheKey)
+          ? () => this.prerendered(cacheKey, context)
+          : undefined,
         // The handler of images lives as long as the server.
         request: scope === 'image' ? undefined : this.context._requestHeaders,
       }
@@ -130,6 +132,10 @@ export function createCacheHandlerClass(
         ? modifiedAt
         : judgedAge(modifiedAt, cacheControl, abilities)
       return { lastModified, value, cacheControl: { ...cacheControl } }
+    }
+
+    private mayBePrerendered(scope: EntryScope, cacheKey: string): boolean {
+      return scope === 'response' && buildOutput?.lacks(this.context, cacheKey) === false
     }
 
     private async prerendered(
