@@ -110,7 +110,7 @@ export function createCacheHandlerClass(
       let value: ResponseValue | null
       try {
         if (content === undefined) {
-          const read = (content = readContent(entry.detail, entry.body))
+          const read = (content = readContent(entry.detail, entry.body, entry))
           cache.keepContent(scope, cacheKey, entry, read.bytes, () => detached(read))
         }
         value = freshValue(content)
@@ -145,12 +145,8 @@ export function createCacheHandlerClass(
       const response = await buildOutput?.read(this.context, cacheKey, context)
       if (response === undefined) return undefined
       const { value, cacheControl, modifiedAt } = response
-      return {
-        ...packResponse(value, cacheControl),
-        ...lifeOf(value, { cacheControl }),
-        tags: responseTags(value),
-        modifiedAt,
-      }
+      const told = { ...lifeOf(value, { cacheControl }), tags: responseTags(value) }
+      return { ...packResponse(value, cacheControl, told), ...told, modifiedAt }
     }
 
     /** The same value, dressed so that Next serves it once more and refreshes it. */
@@ -176,7 +172,6 @@ export function createCacheHandlerClass(
       const origin = value === null ? undefined : this.reads.originOf(value)
       const clean = removeMark(value)
       const life = { cacheControl: validLife(context.cacheControl) }
-      const packed = packResponse(clean, life.cacheControl)
       const { tags, asOf } = readAge(scope === 'fetch' ? (context.tags ?? []) : responseTags(value))
       // Next writes the previous value back when its refresh failed. It must not look new, and is not
       // tried again before the life that Next gave it is over.
@@ -194,7 +189,8 @@ export function createCacheHandlerClass(
               retryAt: now + retrySeconds(context) * 1_000_000,
               retryFence: fence,
             }
-      const entry = { ...age, ...lifeOf(clean, life), modifiedAt: now, tags, ...packed }
+      const told = { ...lifeOf(clean, life), tags }
+      const entry = { ...age, ...told, modifiedAt: now, ...packResponse(clean, life.cacheControl, told) }
       await outsideRender(() => cache.write(scope, cacheKey, entry))
     }
 
