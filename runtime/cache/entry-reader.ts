@@ -8,6 +8,7 @@ import type { Bus } from '../bus/bus'
 import type { Emit, Tier } from '../telemetry'
 import { DamagedHeads } from './damaged-heads'
 import type { Journal } from './journal'
+import { KnownKeys } from './known-keys'
 import type { HeldEntry, LocalEntries } from './local-entries'
 import type { RequestBudget } from './request-budget'
 import { TagMemo } from './tag-memo'
@@ -71,6 +72,7 @@ export interface EntryReaderOptions {
 /** One judged read: from memory while the bus proves it, else one round trip. */
 export class EntryReader {
   private readonly memo = new TagMemo()
+  private readonly known = new KnownKeys()
   private readonly heads = new DamagedHeads()
 
   constructor(private readonly parts: EntryReaderOptions) {}
@@ -78,6 +80,7 @@ export class EntryReader {
   /** An entry of ours went to the store: its tags are asked for with the next read. */
   written(key: string, tags: readonly string[]): void {
     this.memo.set(key, tags)
+    this.known.add(key)
     this.heads.gone(key)
   }
 
@@ -94,7 +97,7 @@ export class EntryReader {
 
   /** Whether the store had an entry when this process last heard of it. */
   expects(key: string): boolean {
-    return this.memo.expects(key)
+    return this.known.has(key)
   }
 
   /** @throws what the store rejects with */
@@ -160,8 +163,8 @@ export class EntryReader {
       )
       if (bytes === null) {
         local.drop(key)
-        this.memo.missed(key)
-      }
+        this.known.delete(key)
+      } else this.known.add(key)
       let entry: HeldEntry | undefined = bytes === 'unchanged' ? held : await this.decode(key, bytes)
       const stamp = bytes === 'unchanged' ? entry?.stamp : bytes?.subarray(0, HEAD_BYTES)
       const miss: JudgedRead = {
