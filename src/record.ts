@@ -34,6 +34,7 @@ export const ORDER_OFFSET = 8
 export const ORDER_BYTES = 16
 export const FORMAT_VERSION = 3
 export const MAGIC = Buffer.from([0x4e, 0x44, 0x43, 0x1a])
+const MAGIC_NUMBER = MAGIC.readUInt32BE(0)
 /** Metadata beyond this is refused, by writers as by readers: tags and headers, never content. */
 export const MAX_META_BYTES: Bytes = 1024 * 1024
 
@@ -120,7 +121,7 @@ export function decodeRecord(
   ring?: Keyring,
 ): RawRecord | RecordFault {
   if (bytes.length < HEAD_BYTES) return 'short'
-  if (MAGIC.compare(bytes, 0, 4) !== 0) return 'magic'
+  if (bytes.readUInt32BE(0) !== MAGIC_NUMBER) return 'magic'
   if (bytes[4] !== FORMAT_VERSION) return 'version'
   const codec = CODECS[bytes[5] as number]
   if (codec === undefined) return 'codec'
@@ -139,22 +140,25 @@ export function decodeRecord(
   const modifiedAt = readMicros(bytes, 24)
   if (fence > NEVER || bornAt > NEVER || modifiedAt > NEVER) return 'time'
   if (bytes.readUInt32BE(44) !== checksum(key, bytes)) return 'checksum'
-  let content = bytes.subarray(HEAD_BYTES)
+  let content = bytes
+  let start = HEAD_BYTES
   if (keyIdBytes > 0) {
     if (ring === undefined) return 'key'
-    const opened = unseal(ring, content, keyIdBytes, authenticated(key, bytes))
+    const opened = unseal(ring, bytes.subarray(HEAD_BYTES), keyIdBytes, authenticated(key, bytes))
     if (typeof opened === 'string') return opened
     content = opened
+    start = 0
   } else if (ring !== undefined) {
     return 'plain'
   }
+  const end = start + metaLength
   let meta: unknown
   try {
-    meta = JSON.parse(content.toString('utf8', 0, metaLength))
+    meta = JSON.parse(content.toString('utf8', start, end))
   } catch {
     return 'metadata'
   }
-  return { fence, bornAt, modifiedAt, codec, rawBytes, meta, body: content.subarray(metaLength) }
+  return { fence, bornAt, modifiedAt, codec, rawBytes, meta, body: content.subarray(end) }
 }
 
 /** Whether the body of a record of ours lies in it as it is: neither compressed nor sealed. */
@@ -168,7 +172,7 @@ function authenticated(key: string, record: Buffer): Uint8Array[] {
 }
 
 function checksum(key: string, record: Buffer): number {
-  return crc32(record.subarray(HEAD_BYTES), crc32(record.subarray(0, 44), crc32(Buffer.from(key))))
+  return crc32(record.subarray(HEAD_BYTES), crc32(record.subarray(0, 44), crc32(key)))
 }
 
 function writeMicros(target: Buffer, micros: number, offset: number): void {

@@ -4,7 +4,7 @@ import { localNow } from '../../src/server-time'
 import type { Store, WriteOutcome } from '../../src/store'
 import type { Bytes, Clock, LocalMillis, Milliseconds, ServerMicros } from '../../src/units'
 import { ByteLru } from '../memory/byte-lru'
-import type { JudgedRead } from './entry-reader'
+import type { JudgedRead } from './judge'
 
 /** A response that this build prerendered, packed. */
 export interface Prerendered extends Pick<Entry, 'tags' | 'revalidate' | 'expire'>, PackedValue {

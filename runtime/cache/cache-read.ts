@@ -4,7 +4,7 @@ import { localNow } from '../../src/server-time'
 import type { LocalMillis, Seconds } from '../../src/units'
 import type { TelemetryEvents } from '../telemetry'
 import type { LoadPrerendered } from './build-tier'
-import type { JudgedRead, ReadOptions } from './entry-reader'
+import type { JudgedRead, ReadOptions } from './judge'
 
 /**
  * What a reader gets of an old entry that another replica refreshes. Masked: fresh, for a moment. As it is: the true
@@ -12,7 +12,7 @@ import type { JudgedRead, ReadOptions } from './entry-reader'
  */
 export type Follower = 'masked' | 'as-it-is' | 'waits'
 
-export interface CacheReadOptions extends Omit<ReadOptions, 'insteadOfNone'> {
+export interface CacheReadOptions extends ReadOptions {
   /** What the build prerendered under this key. */
   readonly prerendered?: LoadPrerendered | undefined
   /** Whatever data is in an entry of this kind gave it a tag or a life. */

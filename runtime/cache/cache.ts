@@ -20,7 +20,7 @@ import {
   readMessage,
   wantsGeneration,
 } from './cache-read'
-import { type JudgedRead, NO_ANSWER, type ReadOptions } from './entry-reader'
+import { type JudgedRead, NO_ANSWER, type ReadOptions } from './judge'
 import { KeyMemo } from './key-memo'
 import type { RequestBudget } from './request-budget'
 import type { EarlyClaim, SingleFlight, Watch } from './single-flight'

@@ -25,6 +25,9 @@ interface Held {
 export interface Proof {
   readonly epoch: number
   overwritten: boolean
+  /** Other reads and writes of the same key. */
+  newer: Proof | undefined
+  older: Proof | undefined
 }
 
 /** Rough size of what an entry keeps alive besides its body: detail, tags, objects. */
@@ -38,7 +41,8 @@ const NO_BODY = Buffer.alloc(0)
  */
 export class LocalEntries {
   private readonly lru: ByteLru<Held>
-  private readonly reading = new Map<string, Set<Proof>>()
+  /** The newest of what is under way for a key; a Set for each key, of one as a rule, would cost more. */
+  private readonly reading = new Map<string, Proof>()
   private epoch = 0
 
   constructor(limits: { maxBytes: Bytes; maxEntryBytes: Bytes }) {
@@ -47,6 +51,11 @@ export class LocalEntries {
 
   get bytes(): Bytes {
     return this.lru.bytes
+  }
+
+  /** Nothing is ever held. */
+  get isOff(): boolean {
+    return this.lru.maxBytes === 0
   }
 
   get(key: string): HeldEntry | undefined {
@@ -61,17 +70,19 @@ export class LocalEntries {
 
   /** Starts a read or write of a key: an overwrite that is announced before it ends voids what it proves. */
   begin(key: string): Proof {
-    const proof: Proof = { epoch: this.epoch, overwritten: false }
-    const proofs = this.reading.get(key) ?? new Set()
-    proofs.add(proof)
-    this.reading.set(key, proofs)
+    const older = this.reading.get(key)
+    const proof: Proof = { epoch: this.epoch, overwritten: false, newer: undefined, older }
+    if (older !== undefined) older.newer = proof
+    this.reading.set(key, proof)
     return proof
   }
 
   end(key: string, proof: Proof): void {
-    const proofs = this.reading.get(key)
-    proofs?.delete(proof)
-    if (proofs?.size === 0) this.reading.delete(key)
+    const { newer, older } = proof
+    if (older !== undefined) older.newer = newer
+    if (newer !== undefined) newer.older = older
+    else if (older !== undefined) this.reading.set(key, older)
+    else this.reading.delete(key)
   }
 
   /** Keeps what a read found, or what a write stored. */
@@ -100,7 +111,7 @@ export class LocalEntries {
 
   /** The store holds another entry now, perhaps: the body stays, unproven. */
   overwritten(key: string): void {
-    for (const proof of this.reading.get(key) ?? []) proof.overwritten = true
+    for (let proof = this.reading.get(key); proof !== undefined; proof = proof.older) proof.overwritten = true
     const held = this.lru.get(key)
     if (held !== undefined) held.epoch = -1
   }

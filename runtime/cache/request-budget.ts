@@ -27,13 +27,26 @@ export class RequestBudget implements Patience {
 
   /** Does something that waits for Redis; nothing, once the budget is used up. */
   async spend<T>(wait: (patience: Patience) => Promise<T>): Promise<T> {
-    if (this.leftMs === 0) throw spent()
-    if (this.waiting++ === 0) this.since = this.time.now()
+    this.begin()
     try {
       return await wait(this)
     } finally {
-      if (--this.waiting === 0) this.spentMs += this.time.now() - this.since
+      this.end()
     }
+  }
+
+  /**
+   * Begins to wait for Redis, until `end`: for the one wait that every read has, where `spend` would cost a promise.
+   *
+   * @throws once the budget is used up
+   */
+  begin(): void {
+    if (this.leftMs === 0) throw spent()
+    if (this.waiting++ === 0) this.since = this.time.now()
+  }
+
+  end(): void {
+    if (--this.waiting === 0) this.spentMs += this.time.now() - this.since
   }
 }
 

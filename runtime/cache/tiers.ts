@@ -1,11 +1,11 @@
 import type { Entry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
 import { localNow } from '../../src/server-time'
-import type { Clock } from '../../src/units'
-import type { BuildTier } from './build-tier'
+import type { BuildTier, LoadPrerendered } from './build-tier'
 import type { CacheParts } from './cache-parts'
 import { type CacheReadOptions, isCodeAlone, wantsGeneration } from './cache-read'
-import { type JudgedRead, NO_ANSWER } from './entry-reader'
+import type { InsteadOfNone } from './entry-reader'
+import { type JudgedRead, NO_ANSWER } from './judge'
 import type { RequestBudget } from './request-budget'
 
 /** Where a read finds an entry: memory and store, below them the build output, and what is left while Redis is away. */
@@ -13,19 +13,22 @@ export class Tiers {
   constructor(private readonly parts: Pick<CacheParts, 'reader' | 'journal' | 'build' | 'emit'>) {}
 
   /** @throws what the store rejects with */
-  async read(key: string, options: CacheReadOptions, budget: RequestBudget): Promise<JudgedRead> {
-    const { journal, reader } = this.parts
+  read(key: string, options: CacheReadOptions, budget: RequestBudget): Promise<JudgedRead> {
     // All that this process promised to invalidate is everything: the store has nothing to say.
-    if (journal.overflow > 0) return NO_ANSWER
-    try {
-      return await this.readTiers(key, options, budget)
-    } catch (error) {
-      // Not asked in advance: everything may have been invalidated while the store did not answer.
-      if (journal.overflow > 0) throw error
-      const read = reader.readWithinGrace(key, options) ?? (await this.readCodeAlone(key, options))
-      if (read === undefined) throw error
-      return read
-    }
+    if (this.parts.journal.overflow > 0) return Promise.resolve(NO_ANSWER)
+    return this.readTiers(key, options, budget).catch((why: unknown) =>
+      this.readWithoutStore(key, options, why),
+    )
+  }
+
+  /** @throws why the store cannot be asked, where nothing else may answer */
+  private async readWithoutStore(key: string, options: CacheReadOptions, why: unknown): Promise<JudgedRead> {
+    const { journal, reader } = this.parts
+    // Not asked in advance: everything may have been invalidated while the store did not answer.
+    if (journal.overflow > 0) throw why
+    const read = reader.readWithinGrace(key, options) ?? (await this.readCodeAlone(key, options))
+    if (read === undefined) throw why
+    return read
   }
 
   /**
@@ -45,16 +48,23 @@ export class Tiers {
     return { ...NO_ANSWER, entry, verdict: 'fresh', age: 'fresh', tier }
   }
 
-  private async readTiers(
-    key: string,
-    options: CacheReadOptions,
-    budget: RequestBudget,
-  ): Promise<JudgedRead> {
+  private readTiers(key: string, options: CacheReadOptions, budget: RequestBudget): Promise<JudgedRead> {
     const { reader, build } = this.parts
     const { prerendered } = options
-    if (build === undefined || prerendered === undefined) return reader.read(key, options, budget)
-    const insteadOfNone = (clock: Clock) => build.find(key, prerendered, clock)
-    const read = await reader.read(key, { ...options, insteadOfNone }, budget)
+    return build === undefined || prerendered === undefined
+      ? reader.read(key, options, budget)
+      : this.readAboveBuild(build, key, options, prerendered, budget)
+  }
+
+  private async readAboveBuild(
+    build: BuildTier,
+    key: string,
+    options: CacheReadOptions,
+    prerendered: LoadPrerendered,
+    budget: RequestBudget,
+  ): Promise<JudgedRead> {
+    const insteadOfNone: InsteadOfNone = (clock) => build.find(key, prerendered, clock)
+    const read = await this.parts.reader.read(key, options, budget, insteadOfNone)
     build.learn(key, read)
     if (read.tier === 'build' && read.entry !== undefined && !wantsGeneration(read))
       void this.storePrerendered(build, key, read.entry)

@@ -45,23 +45,21 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
 
   const link: Link = {
     write(commands) {
-      const { stream } = redis
       const replies = new GatheredReplies(commands.length)
-      stream.cork()
+      const batch = new Batch(redis)
       try {
         for (const [index, { args }] of commands.entries()) {
           // Upper case passes by the reply transformers of ioredis (HGETALL to an object), which go by the
           // lower-case name, so that both drivers give what Redis said.
           const command = new Command(args[0].toUpperCase(), args.slice(1), NO_ENCODING)
           gather(command, index, replies)
-          void redis.sendCommand(command)
-          // The bytes are in the socket. ioredis would keep the arguments until the reply, and put them into
-          // an error reply.
+          void redis.sendCommand(command, batch)
+          // ioredis would keep the arguments until the reply, and put them into an error reply.
           command.args = []
         }
         return replies.all
       } finally {
-        stream.uncork()
+        batch.send()
       }
     },
     ping: () => redis.ping().then((pong) => Buffer.from(String(pong)), errorReplyAsValue),
@@ -73,6 +71,41 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     },
   }
   return link
+}
+
+/**
+ * What ioredis takes for the stream of a pipeline: text goes to the socket as one string, since a string for each
+ * command costs about as much as the rest of it. Keeps nothing of what it sent, for ioredis keeps it until the reply.
+ */
+class Batch {
+  readonly isPipeline = true
+  readonly destination: { redis: { stream: Redis['stream'] } }
+  private text = ''
+
+  constructor(redis: Redis) {
+    this.destination = { redis }
+    redis.stream.cork()
+  }
+
+  write(data: string | Buffer): void {
+    if (typeof data === 'string') {
+      this.text += data
+    } else {
+      this.sendText()
+      this.destination.redis.stream.write(data)
+    }
+  }
+
+  send(): void {
+    this.sendText()
+    this.destination.redis.stream.uncork()
+  }
+
+  private sendText(): void {
+    const { text } = this
+    this.text = ''
+    if (text !== '') this.destination.redis.stream.write(text)
+  }
 }
 
 /** Takes the reply before the promise of the command does, which nobody looks at but who traces commands. */
