@@ -2,7 +2,7 @@ import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { connect as connectTcp, createServer, type AddressInfo } from 'node:net'
+import { connect as connectTcp, createServer, Socket, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
@@ -202,6 +202,16 @@ describe.each([
         .pipe(process.stdout)`
       expect(execFileSync(process.execPath, ['-e', source]).toString()).toBe('$1\r\n1\r\n')
       await replies
+    })
+
+    it('hands a batch of text to the socket as one string', async () => {
+      const client = await openReady()
+      const written = vi.spyOn(Socket.prototype, 'write')
+      cleanups.push(() => written.mockRestore())
+      const replies = client.send(Array.from({ length: 64 }, (_, index) => command('ECHO', `ü${index}`)))
+      // node-redis writes later, and each command by itself.
+      if (driver === 'ioredis') expect(written).toHaveBeenCalledTimes(1)
+      expect((await replies).map(String)).toEqual(Array.from({ length: 64 }, (_, index) => `ü${index}`))
     })
 
     it('does not wait for one batch before it sends the next', async () => {

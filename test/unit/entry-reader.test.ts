@@ -21,7 +21,12 @@ async function setUp() {
   const life = { modifiedAt: now, bornAt: now, retryAt: 0, revalidate: 60, expire: 60 }
   const entry = { ...life, fence: store.latestClock, tags: ['t'], detail: {}, chunks: [Buffer.from('x')] }
   const format = { compression: { codec: 'none', thresholdBytes: 0 }, maxEntryBytes: 1_000_000 } as const
-  await store.write('k', (await encodeEntry('k', entry, format)) as Buffer, 60_000)
+  const write = async (tags: string[], fence = store.latestClock): Promise<void> => {
+    const record = await encodeEntry('k', { ...entry, tags, fence, bornAt: ++bornAt }, format)
+    await store.write('k', record as Buffer, 60_000)
+  }
+  let bornAt = now
+  await write(['t'])
   const held: { reads: number; until: Promise<unknown> } = { reads: 0, until: Promise.resolve() }
   const journal = new Journal()
   const reader = new EntryReader({
@@ -46,7 +51,7 @@ async function setUp() {
   // Its tags are known from here on: one round trip.
   await reader.read('k', {}, budget)
   held.reads = 0
-  return { store, journal, reader, held }
+  return { store, journal, reader, held, write }
 }
 
 it('what is in the journal judges a read, its soft tags included', async () => {
@@ -87,4 +92,40 @@ it('what is announced during a read counts, too', async () => {
   journal.add(hard)
   release()
   expect(await read).toMatchObject({ verdict: 'expired', entry: undefined })
+})
+
+it('tags that a read did not know of are asked for before it judges', async () => {
+  const { store, reader, held, write } = await setUp()
+  await store.invalidate([{ tag: 'new', windowMicros: undefined }])
+  // Older than the invalidation, and tagged as nobody knew.
+  await write(['t', 'new'], 0)
+  expect(await reader.read('k', {}, budget)).toMatchObject({ verdict: 'expired', entry: undefined })
+  expect(held.reads).toBe(1)
+})
+
+it('tags that whoever wrote them changes during a read are not taken for tags that were asked for', async () => {
+  const { store, reader, held, write } = await setUp()
+  await store.invalidate([{ tag: 'new', windowMicros: undefined }])
+  await write(['other', 'new'], 0)
+  const tags = ['other']
+  reader.written('k', tags)
+  let release = (): void => {}
+  held.until = new Promise<void>((resolve) => (release = resolve))
+  const read = reader.read('k', {}, budget)
+  await new Promise((resolve) => setImmediate(resolve))
+  tags.push('new')
+  release()
+  expect(await read).toMatchObject({ verdict: 'expired', entry: undefined })
+})
+
+it('a read that fails is charged until it fails, and no longer', async () => {
+  const { reader, held } = await setUp()
+  const budgets = new RequestBudgets(60_000)
+  const mine = budgets.of({})
+  held.until = Promise.reject(new Error('away'))
+  await expect(reader.read('k', {}, mine)).rejects.toThrow('away')
+  const { leftMs } = mine
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(mine.leftMs).toBe(leftMs)
+  budgets.close()
 })

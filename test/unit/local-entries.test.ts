@@ -135,3 +135,37 @@ describe('content in place of a body', () => {
     expect(local.getProven('k')).toBeUndefined()
   })
 })
+
+describe('an overwrite that is announced', () => {
+  it('voids what every read of the key proves that is under way, in whatever order they end, and no other', () => {
+    const local = new LocalEntries({ maxBytes: MAX_BYTES, maxEntryBytes: MAX_ENTRY_BYTES })
+    const orders = [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 0, 2],
+      [1, 2, 0],
+    ]
+    for (const order of orders) {
+      const proofs = [local.begin('k'), local.begin('k'), local.begin('k')]
+      const other = local.begin('other')
+      const left = new Set(proofs)
+      for (const index of order) {
+        local.overwritten('k')
+        expect([...left].every(({ overwritten }) => overwritten)).toBe(true)
+        for (const proof of proofs) proof.overwritten = false
+        const proof = proofs[index]!
+        local.end('k', proof)
+        left.delete(proof)
+        local.overwritten('k')
+        // What has ended is out of reach.
+        expect(proof.overwritten).toBe(false)
+      }
+      expect(other.overwritten).toBe(false)
+      local.end('other', other)
+      // Nothing is left of them: what begins now is not overwritten.
+      const fresh = local.begin('k')
+      expect(fresh).toEqual({ epoch: 0, overwritten: false, newer: undefined, older: undefined })
+      local.end('k', fresh)
+    }
+  })
+})

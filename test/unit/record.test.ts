@@ -151,6 +151,17 @@ describe('entry records', () => {
   })
 })
 
+it('the CRC-32 of text is that of its UTF-8, lone surrogates included', () => {
+  const units = fc.array(fc.integer({ min: 0, max: 0xffff })).map((codes) => String.fromCharCode(...codes))
+  fc.assert(
+    fc.property(units, fc.uint8Array(), (text, before) => {
+      const expected = crc32(Buffer.from(text), crc32(before))
+      expect(crc32(text, crc32(before))).toBe(expected)
+      expect(crc32Portable(text, crc32Portable(before))).toBe(expected)
+    }),
+  )
+})
+
 it('the portable CRC-32 agrees with the native one', () => {
   fc.assert(
     fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {
