@@ -51,7 +51,8 @@ export interface PackedValue {
 export type NewEntry = Omit<Entry, 'detail' | 'body' | 'stamp'> & PackedValue
 
 interface Metadata {
-  t: readonly string[]
+  /** Tags: joined by commas where none of them has one, as no tag of a page can. */
+  t: string | readonly string[]
   q?: ServerMicros
   k?: Clock | undefined
   b?: 1
@@ -85,7 +86,7 @@ export async function encodeEntry(
   // Before anything is spent on it.
   if (rawBytes > maxEntryBytes || entry.tags.length > MAX_TAGS) return undefined
   const meta: Metadata = {
-    t: entry.tags,
+    t: packTags(entry.tags),
     r: toJsonNumber(entry.revalidate),
     e: toJsonNumber(entry.expire),
     d: entry.detail,
@@ -106,6 +107,10 @@ export async function encodeEntry(
       return encodeRecord(key, { ...head, codec }, metaBytes, [packed], encryption)
   }
   return encodeRecord(key, head, metaBytes, entry.chunks, encryption)
+}
+
+function packTags(tags: readonly string[]): string | readonly string[] {
+  return tags.length === 0 || tags.some((tag) => tag.includes(',')) ? tags : tags.join(',')
 }
 
 /**
@@ -144,7 +149,8 @@ export function decodeEntry(
   if (typeof record === 'string') return record
   const meta = record.meta as Partial<Metadata> | null
   if (typeof meta !== 'object' || meta === null) return 'metadata'
-  const { t: tags, q: retryAt = 0, k: retryFence, d: detail } = meta
+  const { t, q: retryAt = 0, k: retryFence, d: detail } = meta
+  const tags: unknown = typeof t === 'string' ? t.split(',') : t
   if (!Array.isArray(tags) || tags.length > MAX_TAGS) return 'metadata'
   if (!tags.every((tag) => typeof tag === 'string')) return 'metadata'
   if (retryFence !== undefined && !Number.isSafeInteger(retryFence)) return 'metadata'

@@ -32,7 +32,7 @@ export const HEAD_BYTES = 48
 /** Offset and length of (fence, bornAt): what the write script compares. */
 export const ORDER_OFFSET = 8
 export const ORDER_BYTES = 16
-export const FORMAT_VERSION = 2
+export const FORMAT_VERSION = 3
 export const MAGIC = Buffer.from([0x4e, 0x44, 0x43, 0x1a])
 const MAGIC_NUMBER = MAGIC.readUInt32BE(0)
 /** Metadata beyond this is refused, by writers as by readers: tags and headers, never content. */

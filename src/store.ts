@@ -30,13 +30,30 @@ export interface LeaseState {
   readonly livesMs: Milliseconds
 }
 
+/** A claim that goes along with a read: it is granted only where there is no record. */
+export interface Bid {
+  readonly token: string
+  readonly ttlMs: Milliseconds
+  /** Called with what became of it, once it was sent; undefined: the reply is lost. */
+  settle(state: LeaseState | undefined): void
+}
+
 /**
  * Where entries and tag state live, in the terms of the data model. Every method costs one round trip once
  * the connection is warm, and rejects within a deadline; nothing here retries.
  */
 export interface Store {
-  /** `stamp`: head of the record that the reader holds, whose body need not be sent again. */
-  read(key: string, tags: readonly string[], stamp?: Buffer, patience?: Patience): Promise<StoredBytes>
+  /**
+   * `stamp`: head of the record that the reader holds, whose body need not be sent again; `bid`: what to claim in the
+   * same round trip. A store that serves no others need not look at either.
+   */
+  read(
+    key: string,
+    tags: readonly string[],
+    stamp?: Buffer,
+    patience?: Patience,
+    bid?: Bid,
+  ): Promise<StoredBytes>
   readTags(tags: readonly string[], patience?: Patience): Promise<TagView>
   /** Stores the record unless a newer one is there. */
   write(key: string, record: Buffer, ttlMs: Milliseconds, more?: WriteDetails): Promise<WriteOutcome>

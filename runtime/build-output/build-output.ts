@@ -12,8 +12,16 @@ export interface PrerenderedResponse extends PrerenderedFiles {
  */
 export class BuildOutput {
   private lives: Promise<PrerenderedLives> | undefined
+  /** The same, once it is read. */
+  private known: PrerenderedLives | undefined
   /** In the manifest, but without files: bounded by the manifest. */
   private readonly missing = new Set<string>()
+
+  /** Whether it is known already, without a look at any file, that the build prerendered nothing under the key. */
+  lacks({ serverDistDir, dev }: CacheHandlerContext, cacheKey: string): boolean {
+    if (serverDistDir === undefined || dev === true) return true
+    return this.known !== undefined && pathOf(cacheKey, this.known) === undefined
+  }
 
   async read(
     { serverDistDir, dev }: CacheHandlerContext,
@@ -23,7 +31,7 @@ export class BuildOutput {
     if (serverDistDir === undefined || dev === true) return undefined
     // An unreadable manifest means a build without prerendered pages, for good.
     this.lives ??= readPrerenderedLives(serverDistDir).catch(() => new Map())
-    const lives = await this.lives
+    const lives = (this.known = await this.lives)
     const path = pathOf(cacheKey, lives)
     const cacheControl = path === undefined ? undefined : lives.get(path)
     if (path === undefined || cacheControl === undefined || this.missing.has(path)) return undefined

@@ -23,7 +23,7 @@ import {
 import { type JudgedRead, NO_ANSWER, type ReadOptions } from './judge'
 import { KeyMemo } from './key-memo'
 import type { RequestBudget } from './request-budget'
-import type { SingleFlight, Watch } from './single-flight'
+import type { EarlyClaim, SingleFlight, Watch } from './single-flight'
 import { Tiers } from './tiers'
 
 /** Entries written together do not expire together. */
@@ -70,19 +70,29 @@ export class Cache {
     const startedAt = localNow()
     const key = this.keys.nameOf(scope, cacheKey)
     const budget = this.parts.budgets.of(options.request)
+    const early = this.claimEarly(key, options)
     let read: CacheRead = NO_ANSWER
     try {
-      read = await this.tiers.read(key, options, budget)
+      read = await this.tiers.read(key, early === undefined ? options : { ...options, bid: early }, budget)
       const { flight, journal } = this.parts
       // Behind the journal nobody else knows that the entry is old: there is nobody to wait for.
       if (flight !== undefined && !journal.behind && wantsGeneration(read) && isGenerator(read, options))
-        read = await this.coordinate(flight, key, read, options, budget)
+        read = await this.coordinate(flight, key, read, options, budget, early)
     } catch (error) {
       this.unavailable('A read', error)
+    } finally {
+      early?.end()
     }
     const answer = read
     this.parts.emit('read', () => readMessage(scope, key, answer, startedAt))
     return read
+  }
+
+  /** Where nothing is expected, and this reader would generate what is missing: a claim that the read takes along. */
+  private claimEarly(key: string, options: CacheReadOptions): EarlyClaim | undefined {
+    const { flight, journal, reader } = this.parts
+    if (flight === undefined || journal.behind || reader.expects(key)) return undefined
+    return isGenerator(NO_ANSWER, options) ? flight.claimEarly(key) : undefined
   }
 
   /** Decides who generates. Everybody else gets the old entry at once, or waits for the new one, bounded. */
@@ -92,9 +102,13 @@ export class Cache {
     first: JudgedRead,
     options: CacheReadOptions,
     budget: RequestBudget,
+    early: EarlyClaim | undefined,
   ): Promise<CacheRead> {
     const { follower = 'masked', dedupedByNext = false } = options
     if (first.clock === undefined) return first
+    // It says nothing of a record that was found: that one may have to be replaced.
+    let known = first.stamp.length === 0 ? early?.take() : undefined
+    if (known?.role === 'leader') return first
     if (dedupedByNext && flight.leads(key)) {
       // The generation that this process leads is shared by Next, until it is complete; then it is on its way
       // to the store, and whoever read too early to see it would generate once more.
@@ -110,7 +124,8 @@ export class Cache {
       let read = first
       for (;;) {
         const { stamp } = read
-        const claim = await budget.spend((patience) => flight.claim(key, stamp, patience))
+        const claim = known ?? (await budget.spend((patience) => flight.claim(key, stamp, patience)))
+        known = undefined
         if (claim.role === 'leader' || claim.role === 'free') {
           if (read !== first) this.waited(key, 'led', startedAt)
           return read

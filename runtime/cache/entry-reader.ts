@@ -17,6 +17,7 @@ import {
   NO_ANSWER,
   type ReadOptions,
 } from './judge'
+import { KnownKeys } from './known-keys'
 import type { HeldEntry, LocalEntries, Proof } from './local-entries'
 import type { RequestBudget } from './request-budget'
 import { TagMemo } from './tag-memo'
@@ -60,6 +61,7 @@ interface Question {
  */
 export class EntryReader {
   private readonly memo = new TagMemo()
+  private readonly keys = new KnownKeys()
   private readonly heads = new DamagedHeads()
   private readonly judge: Judge
 
@@ -71,6 +73,7 @@ export class EntryReader {
   written(key: string, tags: readonly string[]): void {
     // Whoever wrote them may change them.
     this.memo.set(key, [...tags])
+    this.keys.add(key)
     this.heads.gone(key)
   }
 
@@ -83,6 +86,11 @@ export class EntryReader {
 
   damagedHead(key: string): Buffer | undefined {
     return this.heads.get(key)
+  }
+
+  /** Whether the store had an entry when this process last heard of it. */
+  expects(key: string): boolean {
+    return this.keys.has(key)
   }
 
   /** @throws what the store rejects with */
@@ -98,11 +106,14 @@ export class EntryReader {
       const recalled = bus && this.recall(key, options, localNow())
       if (recalled !== undefined) return recalled
       const question = this.question(key, options, budget, insteadOfNone)
+      const { asked, held } = question
+      // The build may have what the store has not.
+      const bid = held === undefined && insteadOfNone === undefined ? options.bid : undefined
       try {
         let stored: StoredBytes
         budget.begin()
         try {
-          stored = await store.read(key, question.asked, question.held?.stamp, budget)
+          stored = await store.read(key, asked, held?.stamp, budget, bid)
         } finally {
           budget.end()
         }
@@ -167,6 +178,7 @@ export class EntryReader {
   private answer(question: Question, stored: StoredBytes): JudgedRead | Promise<JudgedRead> {
     const { bytes, view } = stored
     if (bytes === null) return this.answerInstead(question, view)
+    this.keys.add(question.key)
     const entry = bytes === 'unchanged' ? question.held : this.decode(question.key, bytes)
     return entry instanceof Promise
       ? entry.then((decoded) => this.found(question, decoded, stored))
@@ -175,6 +187,7 @@ export class EntryReader {
 
   private async answerInstead(question: Question, view: TagView): Promise<JudgedRead> {
     this.parts.local.drop(question.key)
+    this.keys.delete(question.key)
     const entry = await question.insteadOfNone?.(view.clock)
     return entry === undefined ? missed(view, null) : this.judged(question, entry, 'build', view)
   }

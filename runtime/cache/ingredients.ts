@@ -22,7 +22,9 @@ const MAX_INGREDIENTS = 2_000
  * more refresh.
  */
 export class Ingredients {
-  private readonly known = new Set<Ingredient>()
+  private readonly onTheirWay = new Set<Ingredient>()
+  /** In the order of their arrival: whoever began lately looks at the last few. */
+  private readonly arrived: Ingredient[] = []
   /** What was forgotten for want of room may be in anything that began until then. */
   private forgotten = { until: -Infinity, fence: Infinity }
 
@@ -30,26 +32,37 @@ export class Ingredients {
   generated(key: string, tags: readonly string[], fence: Clock): () => void {
     if (tags.length === 0) return () => {}
     const mine: Ingredient = { key, tags, fence, until: Infinity }
-    this.known.add(mine)
-    if (this.known.size > MAX_INGREDIENTS) this.forget(this.known.values().next().value as Ingredient)
-    return () => void (mine.until = localNow() + JOIN_MS)
+    this.onTheirWay.add(mine)
+    if (this.onTheirWay.size + this.arrived.length > MAX_INGREDIENTS) this.forgetOne()
+    return () => {
+      if (!this.onTheirWay.delete(mine)) return
+      mine.until = localNow() + JOIN_MS
+      this.arrived.push(mine)
+    }
   }
 
   /** The fence of what began at `since` with these tags, in view of what it may be made of: not of itself. */
   limit(key: string, fence: Clock, tags: readonly string[], since: LocalMillis): Clock {
     let limited = since <= this.forgotten.until ? Math.min(fence, this.forgotten.fence) : fence
     let own: Set<string> | undefined
-    for (const inner of this.known) {
-      if (inner.fence >= limited || inner.until < since || inner.key === key) continue
+    const consider = (inner: Ingredient): void => {
+      if (inner.fence >= limited || inner.key === key) return
       own ??= new Set(tags)
       if (inner.tags.every((tag) => own?.has(tag))) limited = inner.fence
+    }
+    for (const inner of this.onTheirWay) consider(inner)
+    for (let index = this.arrived.length - 1; index >= 0; index--) {
+      const inner = this.arrived[index] as Ingredient
+      if (inner.until < since) break
+      consider(inner)
     }
     return limited
   }
 
-  private forget(ingredient: Ingredient): void {
-    const { until, fence } = ingredient
-    this.known.delete(ingredient)
+  private forgetOne(): void {
+    const oldest = this.arrived.shift() ?? (this.onTheirWay.values().next().value as Ingredient)
+    this.onTheirWay.delete(oldest)
+    const { until, fence } = oldest
     this.forgotten = {
       // One that is still on its way has been so for long, and is as good as arrived.
       until: Math.max(this.forgotten.until, until === Infinity ? localNow() : until),

@@ -1,7 +1,7 @@
 import { type Entry, judgeAge } from '../../src/entry'
 import { HEAD_BYTES } from '../../src/record'
 import { localNow } from '../../src/server-time'
-import type { Store } from '../../src/store'
+import type { Bid, Store } from '../../src/store'
 import { judge, judgePrerendered, type TagView, type Verdict } from '../../src/tag-state'
 import type { Clock, LocalMillis, Seconds, ServerMicros } from '../../src/units'
 import type { Tier } from '../telemetry'
@@ -15,6 +15,8 @@ export interface ReadOptions {
   readonly expiringTags?: readonly string[]
   /** The reader's own idea of when the entry wants a refresh. */
   readonly revalidate?: Seconds | undefined
+  /** What to claim if the store has no record. */
+  readonly bid?: Bid | undefined
 }
 
 export interface JudgedRead {

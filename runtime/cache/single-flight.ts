@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { localNow } from '../../src/server-time'
-import type { Patience, Store } from '../../src/store'
+import type { Bid, LeaseState, Patience, Store } from '../../src/store'
 import type { LocalMillis, Milliseconds } from '../../src/units'
 import type { Bus } from '../bus/bus'
 import type { Emit } from '../telemetry'
@@ -32,6 +32,14 @@ export type Claim =
   | { readonly role: 'changed' }
   | { readonly role: 'follower'; readonly sameProcess: boolean; readonly livesMs: Milliseconds }
 
+/** A claim that goes along with the read of a key under which nothing is expected: a miss is one round trip. */
+export interface EarlyClaim extends Bid {
+  /** What it won; undefined: it was not sent, or not answered. Whoever takes it uses it. */
+  take(): Claim | undefined
+  /** The read is over: what it won and nobody took, or wins later, goes back. */
+  end(): void
+}
+
 interface Lease {
   readonly token: string
   readonly since: LocalMillis
@@ -56,10 +64,56 @@ export class SingleFlight {
 
   /** `stamp`: head of the record to be replaced; empty: none was found. */
   async claim(key: string, stamp: Buffer, patience?: Patience): Promise<Claim> {
-    if ((this.fruitless.get(key)?.until ?? 0) > localNow()) return { role: 'free' }
-    const token = `${this.process}:${randomUUID()}`
+    if (this.isFruitless(key)) return { role: 'free' }
+    const token = this.newToken()
     const { store, leaseMs } = this.options
-    const { holder, livesMs } = await store.claimLease(key, token, leaseMs, stamp, patience)
+    return this.claimed(key, token, await store.claimLease(key, token, leaseMs, stamp, patience))
+  }
+
+  /** Undefined: nothing would be claimed, or `claim` knows better. */
+  claimEarly(key: string): EarlyClaim | undefined {
+    if (this.leads(key) || this.isFruitless(key)) return undefined
+    const token = this.newToken()
+    const { store, leaseMs } = this.options
+    let won: Claim | undefined
+    let isOver = false
+    const giveBack = (): void => {
+      if (this.leases.get(key)?.token === token) this.leases.delete(key)
+      store.releaseLease(key, token, 0).catch(() => {})
+    }
+    return {
+      token,
+      ttlMs: leaseMs,
+      settle: (state) => {
+        if (won !== undefined) return
+        // Nobody knows whether it was granted: it ends at once, if so, and quietly.
+        if (state === undefined) store.renewLeases([{ key, token }], 1).catch(() => {})
+        else if (!isOver) won = this.claimed(key, token, state)
+        else if (state.holder === token) giveBack()
+      },
+      take() {
+        const claim = won
+        won = undefined
+        isOver = true
+        return claim
+      },
+      end() {
+        isOver = true
+        if (won?.role === 'leader') giveBack()
+        won = undefined
+      },
+    }
+  }
+
+  private newToken(): string {
+    return `${this.process}:${randomUUID()}`
+  }
+
+  private isFruitless(key: string): boolean {
+    return (this.fruitless.get(key)?.until ?? 0) > localNow()
+  }
+
+  private claimed(key: string, token: string, { holder, livesMs }: LeaseState): Claim {
     if (holder === token) {
       this.leases.set(key, { token, since: localNow() })
       this.renewal ??= setInterval(() => void this.renew(), this.options.leaseMs / 3).unref()

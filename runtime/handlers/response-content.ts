@@ -1,5 +1,5 @@
 import type { CacheControl, ResponseValue } from './next-types'
-import { readContent, record, type ResponseContent } from './response-codec'
+import { readContent, record, type ResponseContent, type Told } from './response-codec'
 
 type Headers = Record<string, undefined | string | string[]>
 
@@ -9,8 +9,8 @@ export interface UnpackedResponse {
 }
 
 /** @throws when detail and body do not make up a value */
-export function unpackResponse(detail: unknown, body: Buffer): UnpackedResponse {
-  const content = readContent(detail, body)
+export function unpackResponse(detail: unknown, body: Buffer, told: Told): UnpackedResponse {
+  const content = readContent(detail, body, told)
   return { value: freshValue(content), cacheControl: content.cacheControl }
 }
 

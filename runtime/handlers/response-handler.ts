@@ -91,7 +91,9 @@ export function createCacheHandlerClass(
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
         // With `cacheComponents` a prerender holds code and what `use cache` gave it, whose tags and life it inherits.
         showsItsData: scope === 'response' && context.isRoutePPREnabled === true,
-        prerendered: scope === 'response' ? () => this.prerendered(cacheKey, context) : undefined,
+        prerendered: this.mayBePrerendered(scope, cacheKey)
+          ? () => this.prerendered(cacheKey, context)
+          : undefined,
         // The handler of images lives as long as the server.
         request: scope === 'image' ? undefined : this.context._requestHeaders,
       }
@@ -108,7 +110,7 @@ export function createCacheHandlerClass(
       let value: ResponseValue | null
       try {
         if (content === undefined) {
-          const read = (content = readContent(entry.detail, entry.body))
+          const read = (content = readContent(entry.detail, entry.body, entry))
           cache.keepContent(scope, cacheKey, entry, read.bytes, () => detached(read))
         }
         value = freshValue(content)
@@ -132,6 +134,10 @@ export function createCacheHandlerClass(
       return { lastModified, value, cacheControl: { ...cacheControl } }
     }
 
+    private mayBePrerendered(scope: EntryScope, cacheKey: string): boolean {
+      return scope === 'response' && buildOutput?.lacks(this.context, cacheKey) === false
+    }
+
     private async prerendered(
       cacheKey: string,
       context: CacheHandlerGetContext,
@@ -139,12 +145,8 @@ export function createCacheHandlerClass(
       const response = await buildOutput?.read(this.context, cacheKey, context)
       if (response === undefined) return undefined
       const { value, cacheControl, modifiedAt } = response
-      return {
-        ...packResponse(value, cacheControl),
-        ...lifeOf(value, { cacheControl }),
-        tags: responseTags(value),
-        modifiedAt,
-      }
+      const told = { ...lifeOf(value, { cacheControl }), tags: responseTags(value) }
+      return { ...packResponse(value, cacheControl, told), ...told, modifiedAt }
     }
 
     /** The same value, dressed so that Next serves it once more and refreshes it. */
@@ -170,7 +172,6 @@ export function createCacheHandlerClass(
       const origin = value === null ? undefined : this.reads.originOf(value)
       const clean = removeMark(value)
       const life = { cacheControl: validLife(context.cacheControl) }
-      const packed = packResponse(clean, life.cacheControl)
       const { tags, asOf } = readAge(scope === 'fetch' ? (context.tags ?? []) : responseTags(value))
       // Next writes the previous value back when its refresh failed. It must not look new, and is not
       // tried again before the life that Next gave it is over.
@@ -188,7 +189,8 @@ export function createCacheHandlerClass(
               retryAt: now + retrySeconds(context) * 1_000_000,
               retryFence: fence,
             }
-      const entry = { ...age, ...lifeOf(clean, life), modifiedAt: now, tags, ...packed }
+      const told = { ...lifeOf(clean, life), tags }
+      const entry = { ...age, ...told, modifiedAt: now, ...packResponse(clean, life.cacheControl, told) }
       await outsideRender(() => cache.write(scope, cacheKey, entry))
     }
 

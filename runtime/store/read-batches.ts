@@ -1,10 +1,12 @@
 import { DistributedCacheError } from '../../src/errors'
-import type { Patience, StoredBytes } from '../../src/store'
+import type { Bid, Patience, StoredBytes } from '../../src/store'
 import type { TagView } from '../../src/tag-state'
 import type { Milliseconds } from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
 import { startFairTimeout } from '../clients/fair-timeout'
+import { claimOf, parseLease } from './leases'
 import { entryBytes, type ParsedTagView } from './replies'
+import { claimLeaseScript } from './scripts/claim-lease'
 import { readEntryScript } from './scripts/read-entry'
 
 /** Nobody is answered before the last reply of a batch: more keys than these cost the first more than they save. */
@@ -21,6 +23,8 @@ interface Read {
   readonly stamp: Buffer | undefined
   readonly tags: readonly string[]
   readonly patience: Patience | undefined
+  /** Until it is settled. */
+  bid: Bid | undefined
   resolve(stored: StoredBytes): void
   reject(error: unknown): void
   settled: boolean
@@ -53,7 +57,13 @@ export interface ReadBatchesOptions {
 
 /** What every read of the tag state, with an entry or without, goes through. */
 export interface ReadBatches {
-  read(key: string, tags: readonly string[], stamp?: Buffer, patience?: Patience): Promise<StoredBytes>
+  read(
+    key: string,
+    tags: readonly string[],
+    stamp?: Buffer,
+    patience?: Patience,
+    bid?: Bid,
+  ): Promise<StoredBytes>
   readTags(tags: readonly string[], patience?: Patience): Promise<TagView>
 }
 
@@ -104,7 +114,10 @@ export function createReadBatches(options: ReadBatchesOptions): ReadBatches {
         if (waiting.length > 0) asked = [...new Set(waiting.flatMap((read) => read.tags))]
       }
     } catch (error) {
-      for (const read of waiting) fail(read, error)
+      for (const read of waiting) {
+        fail(read, error)
+        settleBid(read, undefined)
+      }
     }
   }
 
@@ -116,8 +129,14 @@ export function createReadBatches(options: ReadBatchesOptions): ReadBatches {
     isLast: boolean,
   ): Promise<readonly Read[]> {
     const commands: RedisCommand[] = []
-    for (const { key, stamp } of reads) if (key !== undefined) commands.push(commandOf(key, stamp))
+    for (const { key, stamp, bid } of reads) {
+      if (key === undefined) continue
+      commands.push(commandOf(key, stamp))
+      // Behind the read: what it did not find may be there by now, and is not claimed then.
+      if (bid !== undefined) commands.push(claimCommand(key, bid))
+    }
     const [replies, view] = await options.ask(commands, tags, timeoutMs)
+    const found = sortReplies(reads, replies)
     if (view === undefined) {
       if (isLast) throw new DistributedCacheError('CLIENT', 'The tag state does not hold still.')
       await options.recover(timeoutMs)
@@ -126,9 +145,8 @@ export function createReadBatches(options: ReadBatchesOptions): ReadBatches {
     // What cannot be mended is judged as it is: nothing with such a tag is served.
     const damaged = new Set(isLast ? [] : view.damaged)
     const affected: Read[] = []
-    let at = 0
-    for (const read of reads) {
-      const reply = read.key === undefined ? null : replies[at++]
+    for (const [index, read] of reads.entries()) {
+      const reply = found[index]
       if (damaged.size > 0 && read.tags.some((tag) => damaged.has(tag))) affected.push(read)
       else answer(read, reply, view)
     }
@@ -188,16 +206,40 @@ export function createReadBatches(options: ReadBatchesOptions): ReadBatches {
   }
 
   return {
-    read: (key, tags, stamp, patience) =>
+    read: (key, tags, stamp, patience, bid) =>
       new Promise((resolve, reject) => {
-        join({ key, stamp, tags, patience, resolve, reject, settled: false })
+        join({ key, stamp, tags, patience, bid, resolve, reject, settled: false })
       }),
     readTags: (tags, patience) =>
       new Promise((resolve, reject) => {
         const withView = ({ view }: StoredBytes): void => resolve(view)
-        join({ key: undefined, stamp: undefined, tags, patience, resolve: withView, reject, settled: false })
+        const nothing = { key: undefined, stamp: undefined, bid: undefined }
+        join({ ...nothing, tags, patience, resolve: withView, reject, settled: false })
       }),
   }
+}
+
+function claimCommand(key: string, { token, ttlMs }: Bid): RedisCommand {
+  const { keys, args } = claimOf(key, token, ttlMs, undefined)
+  return { key, args: ['EVALSHA', claimLeaseScript.sha1, '2', ...keys, ...args] }
+}
+
+/** The reply to each read; what was claimed with it is settled, whatever becomes of the read. */
+function sortReplies(reads: readonly Read[], replies: readonly RedisReply[]): (RedisReply | undefined)[] {
+  let at = 0
+  return reads.map((read) => {
+    if (read.key === undefined) return null
+    const reply = replies[at++]
+    if (read.bid !== undefined) settleBid(read, replies[at++])
+    return reply
+  })
+}
+
+/** A claim that was refused, because the server does not know the script, was never made. */
+function settleBid(read: Read, reply: RedisReply | undefined): void {
+  const { bid } = read
+  read.bid = undefined
+  if (!(reply instanceof Error)) bid?.settle(reply === undefined ? undefined : parseLease(reply))
 }
 
 function isWaiting({ settled }: Read): boolean {

@@ -10,8 +10,9 @@ import type { RedisClient, RedisReply } from '../clients/client'
 import { Acknowledged } from './acknowledged'
 import { createConfirmation } from './confirmation'
 import { createReadBatches } from './read-batches'
+import { claimOf, parseLease } from './leases'
 import { RecordWriter } from './record-writer'
-import { entryBytes, parseTagView, parseTime, readTagsCommand, text } from './replies'
+import { entryBytes, parseTagView, parseTime, readTagsCommand } from './replies'
 import { loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
 import { attendScript } from './scripts/attend'
@@ -204,9 +205,9 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   return {
     // On a connection that is greeted nothing lies between the caller and its batch.
-    read(key, tags, stamp, patience): Promise<StoredBytes> {
-      if (attended) return batches.read(key, tags, stamp, patience)
-      return connected(patience).then(() => batches.read(key, tags, stamp, patience))
+    read(key, tags, stamp, patience, bid): Promise<StoredBytes> {
+      if (attended) return batches.read(key, tags, stamp, patience, bid)
+      return connected(patience).then(() => batches.read(key, tags, stamp, patience, bid))
     },
 
     async readTags(tags, patience) {
@@ -225,10 +226,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async claimLease(key, token, ttlMs, stamp, patience): Promise<LeaseState> {
-      const args = [token, String(ttlMs), stamp]
-      const reply = await run(claimLeaseScript, [leaseName(key), key], args, patience)
-      const [holder, livesMs] = Array.isArray(reply) ? (reply as RedisReply[]) : []
-      return { holder: text(holder), livesMs: typeof livesMs === 'number' ? livesMs : 0 }
+      const { keys, args } = claimOf(key, token, ttlMs, stamp)
+      return parseLease(await run(claimLeaseScript, keys, args, patience))
     },
 
     async renewLeases(leases, ttlMs) {

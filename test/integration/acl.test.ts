@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createKeyNames, leaseName } from '../../src/key-names'
 import type { Driver, Preset } from '../../src/options'
 import { createIoredis } from '../support/clients'
 import { ACL_USER, aclRules, asUser, deniedTo } from '../support/acl'
@@ -41,6 +42,10 @@ async function exercise(driver: Driver, preset: Preset, expectAnswers: boolean):
   await follower
   if (expectAnswers) expect(await read(c, 'k')).toBe('k')
   await read(a, 'k')
+  // One of somebody who died.
+  const orphan = leaseName(createKeyNames('ndc:test', 'build-1').entry('use-cache', 'orphan'))
+  await redis.command('SET', orphan, 'somebody:dead', 'PX', 300)
+  await read(c, 'orphan')
   // One that ends without an entry.
   await read(a, 'nothing')
   await write(a, 'nothing', { expire: 0 })

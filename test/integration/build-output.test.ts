@@ -325,4 +325,27 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the build output below Redis, o
     const warm = await redis.commandStats()
     expect([warm['hmget'], warm['getrange'], warm['set']]).toEqual([1, 1, undefined])
   })
+
+  it('what it prerendered is claimed after a look at it, everything else with the read', async () => {
+    await stateFrom(2 * HOUR)
+    const a = start({ options: { singleFlight: { leaseMs: 60_000, waitMs: 60_000 } } })
+    const [leases, claims] = [[] as unknown[], [] as unknown[]]
+    const written = nextEvent('write')
+    for (const key of [KEY, '/b', '/c']) {
+      await redis.resetCommandStats()
+      const some = await record('lease', () => request(a).get(key, PAGE))
+      leases.push(some.map(({ role }) => role))
+      const { evalsha, hmget } = await redis.commandStats()
+      claims.push([evalsha, hmget])
+      if (key !== KEY) continue
+      // It is stored while nobody waits.
+      await written
+      expect(await redis.command('KEYS', '*:lease')).toEqual([])
+    }
+    expect(leases).toEqual([[], ['leader'], ['leader']])
+    expect(claims.slice(1)).toEqual([
+      [1, 1],
+      [1, 1],
+    ])
+  })
 })

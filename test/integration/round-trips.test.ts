@@ -113,6 +113,40 @@ describe.each(Object.keys(DRIVERS) as Driver[])('what operations cost over %s', 
     })
   })
 
+  it('with single flight: a cold miss that leads is one round trip, and what is known pays nothing', async () => {
+    const flying = {
+      url: proxy.url,
+      driver,
+      tuning,
+      options: { singleFlight: { leaseMs: 60_000, waitMs: 5_000 } },
+    }
+    const [leader, other] = [fleet.start(flying), fleet.start(flying)]
+    const handler = leader.useCacheHandlers.default
+    for (const each of [leader, other]) await each.useCacheHandlers.default.updateTags(['warm'])
+    const leases = await record('lease', async () => {
+      const miss = await cost(() => handler.get('k', ['soft']))
+      expect(miss).toEqual({ roundTrips: 1, commands: { getrange: 2, evalsha: 1, set: 1, hmget: 1 } })
+    })
+    expect(leases.map(({ role }) => role)).toEqual(['leader'])
+    const write = await cost(() =>
+      handler.set('k', Promise.resolve(useCacheEntry('content', { tags: ['t'] }))),
+    )
+    expect(write.roundTrips).toBe(1)
+    expect(await redis.command('KEYS', '*:lease')).toEqual([])
+    // A script that finds the record, and then the tags that nobody knew of.
+    const first = await cost(() => other.useCacheHandlers.default.get('k', ['soft']))
+    expect(first).toEqual({ roundTrips: 2, commands: { getrange: 2, evalsha: 1, hmget: 2 } })
+    const second = await cost(() => other.useCacheHandlers.default.get('k', ['soft']))
+    expect(second).toEqual({ roundTrips: 1, commands: { getrange: 1, evalsha: 1, hmget: 1 } })
+    expect(await redis.command('KEYS', '*:lease')).toEqual([])
+    // Of a record that is gone for good, too, once that is known.
+    await redis.command('DEL', ...((await redis.command('KEYS', 'ndc:test:build-1:*')) as string[]))
+    await other.useCacheHandlers.default.get('k', [])
+    await redis.command('DEL', ...((await redis.command('KEYS', '*:lease')) as string[]))
+    expect((await cost(() => handler.get('k', []))).roundTrips).toBe(2)
+    await handler.set('k', Promise.reject(new Error('render failed')))
+  })
+
   it('reads of one turn: one round trip, and one look at the tags', async () => {
     const handler = replica.useCacheHandlers.default
     const keys = ['a', 'b', 'c']

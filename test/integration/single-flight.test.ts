@@ -8,7 +8,7 @@ import { STALE_MARK } from '../../runtime/handlers/stale-mark'
 import { createKeyNames, leaseName } from '../../src/key-names'
 import type { Driver, Preset } from '../../src/options'
 import { localNow } from '../../src/server-time'
-import { type RedisServer, startRedis } from '../support/redis-server'
+import { ON_CLUSTER, type RedisServer, startRedis } from '../support/redis-server'
 import {
   contentOf,
   createFleet,
@@ -18,6 +18,7 @@ import {
   type Replica,
   useCacheEntry,
 } from '../support/replicas'
+import { startTcpProxy } from '../support/tcp-proxy'
 
 let redis: RedisServer
 const fleet = createFleet()
@@ -171,6 +172,43 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
     await generate(third, 'k', 'one')
     expect(await contentOf(await on(second).get('k', []))).toBe('one')
     expect(await redis.command('EXISTS', leaseOf('k'))).toBe(0)
+  })
+
+  it('of what is read together each has its own leader, and what is there has none', async () => {
+    const [first, second] = replicas as [Replica, Replica]
+    await request(first, 'there', 'one')
+    const leases = await record('lease', async () => {
+      const keys = ['a', 'there', 'b']
+      const found = await Promise.all(keys.map((key) => on(second).get(key, [])))
+      expect(await Promise.all(found.map(contentOf))).toEqual([undefined, 'one', undefined])
+    })
+    expect(leases.map(({ role }) => role)).toEqual(['leader', 'leader'])
+    const held = await Promise.all(['a', 'there', 'b'].map((key) => redis.command('EXISTS', leaseOf(key))))
+    expect(held).toEqual([1, 0, 1])
+  })
+
+  it.skipIf(ON_CLUSTER)('a claim whose reply is lost holds nobody', async () => {
+    const proxy = await startTcpProxy(redis.port)
+    try {
+      const options = {
+        preset,
+        singleFlight: { leaseMs: 60_000, waitMs: 60_000 },
+        timeouts: { connectMs: 2000, commandMs: 1000, requestBudgetMs: 1000 },
+      }
+      const replica = fleet.start({ url: proxy.url, driver, options })
+      await on(replica).get('warm', [])
+      const held = () => redis.command('EXISTS', leaseOf('k'))
+      const soon = { timeout: 10_000, interval: 5 }
+      // Redis is asked at once, and its answers come when nobody waits for them any more.
+      proxy.delay(5_000)
+      const read = on(replica).get('k', [])
+      await expect.poll(held, soon).toBe(1)
+      expect(await read).toBeUndefined()
+      await expect.poll(held, soon).toBe(0)
+    } finally {
+      await fleet.stop()
+      await proxy.close()
+    }
   })
 
   it('a read that no render follows holds the others for waitMs at most', async () => {

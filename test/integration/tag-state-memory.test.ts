@@ -87,7 +87,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the memory of the tag state, ov
     await on(replica).updateTags(Array.from({ length: 200 }, (_, index) => `old-${index}`))
     await age(2 * HOUR)
     for (let i = 0; i < 200; i++) await on(replica).updateTags(['same'])
-    // Each looks at eight by chance.
+    // Each looks at two by chance.
     expect(await records()).toBeLessThan(100)
   })
 

@@ -114,6 +114,15 @@ describe.each(['path', 'scoped'] as KeyFormat[])(
       expect(await read('/a')).toBeUndefined()
     })
 
+    it('what it lacks is known once its list is read', async () => {
+      build.page('/a', 't')
+      const lacks = (path: string) =>
+        output.lacks({ serverDistDir: build.serverDistDir }, build.key('APP_PAGE', path))
+      expect([lacks('/a'), lacks('/b'), output.lacks({}, '/a')]).toEqual([false, false, true])
+      await read('/b')
+      expect([lacks('/a'), lacks('/b')]).toEqual([false, true])
+    })
+
     it('a damaged page, a damaged manifest, or none: nothing, and no error', async () => {
       build.page('/a', 't')
       build.write({ 'app/a.meta': '{' })

@@ -57,8 +57,9 @@ const values: ResponseValue[] = [
   { kind: 'FETCH', data: { headers: {}, body: 'dGV4dA==', url: 'http://a/' }, revalidate: 60, tags: ['t'] },
   { kind: 'IMAGE', buffer: Buffer.from('image'), etag: 'e', upstreamEtag: 'u', extension: 'webp' },
 ]
+const TOLD = { tags: ['a', 'b'], revalidate: 60, expire: 90 }
 const packed = [
-  ...values.map((value) => packResponse(value, { revalidate: 60, expire: 90 })),
+  ...values.map((value) => packResponse(value, { revalidate: 60, expire: 90 }, TOLD)),
   packUseCache({ stale: 30 }, [Buffer.from('stream')]),
 ]
 
@@ -74,9 +75,9 @@ async function records(encryption?: typeof ring): Promise<Buffer[]> {
   const all: Buffer[] = []
   for (const codec of codecs)
     for (const value of packed) {
-      const life = { fence: 5, bornAt: 6, modifiedAt: 7, retryAt: 0, revalidate: 60, expire: Infinity }
+      const life = { fence: 5, bornAt: 6, modifiedAt: 7, retryAt: 0 }
       const as = format({ compression: { codec, thresholdBytes: 0 }, encryption })
-      all.push((await encodeEntry(KEY, { ...life, tags: ['a', 'b'], ...value }, as)) as Buffer)
+      all.push((await encodeEntry(KEY, { ...life, ...TOLD, ...value }, as)) as Buffer)
     }
   return all
 }
@@ -108,7 +109,7 @@ describe('bytes from outside', () => {
         decoded++
         expect(entry.body.length).toBeLessThanOrEqual(MAX_BYTES)
         try {
-          expectSound(unpackResponse(entry.detail, entry.body).value)
+          expectSound(unpackResponse(entry.detail, entry.body, entry).value)
           const sections = (entry.detail as { s: [string, number][] }).s
           expect(sections.reduce((total, [, length]) => total + length, 0)).toBe(entry.body.length)
           unpacked++

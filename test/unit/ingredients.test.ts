@@ -16,6 +16,23 @@ describe('ingredients', () => {
     expect(ingredients.limit('f', 200, ['f', 'g'], localNow() + 1_000)).toBe(200)
   })
 
+  it('limit in whichever order they arrive', () => {
+    const ingredients = new Ingredients()
+    const began = localNow()
+    const arrived = ['a', 'b', 'c'].map((name, index) => ingredients.generated(name, [name], 300 - index))
+    arrived[1]?.()
+    arrived[0]?.()
+    for (const [name, fence] of [
+      ['a', 300],
+      ['b', 299],
+      ['c', 298],
+    ] as const)
+      expect(ingredients.limit('f', 500, ['f', name], began)).toBe(fence)
+    // Nobody can join those two any more; the third is on its way.
+    expect(ingredients.limit('f', 500, ['a', 'b'], localNow() + 1_000)).toBe(500)
+    expect(ingredients.limit('f', 500, ['a', 'b', 'c'], localNow() + 1_000)).toBe(298)
+  })
+
   it('do not limit themselves', () => {
     const ingredients = new Ingredients()
     ingredients.generated('f', ['f'], 100)

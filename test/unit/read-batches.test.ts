@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { RedisCommand, RedisReply } from '../../runtime/clients/client'
 import { createReadBatches, type ReadBatches } from '../../runtime/store/read-batches'
 import type { ParsedTagView } from '../../runtime/store/replies'
-import type { Patience, StoredBytes } from '../../src/store'
+import type { Bid, LeaseState, Patience, StoredBytes } from '../../src/store'
 import { NEVER } from '../../src/units'
 
 // What one turn asks for is one exchange; what becomes of one read is its own matter.
@@ -190,6 +190,64 @@ describe('a tag state that is not whole', () => {
     }
     expect((await read).view.records.get('broken')).toEqual({ hard: NEVER, soft: [] })
     expect(mended).toHaveLength(2)
+  })
+})
+
+describe('a claim that goes along', () => {
+  const settled = (): { bid: Bid; states: (LeaseState | undefined)[] } => {
+    const states: (LeaseState | undefined)[] = []
+    return { bid: { token: 'mine', ttlMs: 9, settle: (state) => void states.push(state) }, states }
+  }
+  const granted: RedisReply = [Buffer.from('mine'), 9]
+
+  it('is sent behind its read, and each is answered with its own', async () => {
+    const { bid, states } = settled()
+    const reads = [
+      batches.read('k1', []),
+      batches.read('k2', [], undefined, undefined, bid),
+      batches.read('k3', []),
+    ]
+    await turn()
+    expect(exchange().commands.map(({ args }) => args[0])).toEqual([
+      'GETRANGE',
+      'GETRANGE',
+      'EVALSHA',
+      'GETRANGE',
+    ])
+    expect(exchange().commands[2]?.args.slice(2)).toEqual(['2', 'k2:lease', 'k2', 'mine', '9', ''])
+    exchange().answer([Buffer.from('one'), Buffer.alloc(0), granted, Buffer.from('three')], view())
+    const [one, two, three] = await Promise.all(reads)
+    expect([one?.bytes, two?.bytes, three?.bytes].map(String)).toEqual(['one', 'null', 'three'])
+    expect(states).toEqual([{ holder: 'mine', livesMs: 9 }])
+  })
+
+  it('is settled when its reader has left, and when the reply is lost', async () => {
+    const [left, lost] = [settled(), settled()]
+    const hasty = batches.read('k1', [], undefined, { leftMs: 1 }, left.bid)
+    const calm = batches.read('k2', [])
+    await expect(hasty).rejects.toMatchObject({ code: 'TIMEOUT' })
+    exchange().answer([null, granted, null], view())
+    await calm
+    expect(left.states).toEqual([{ holder: 'mine', livesMs: 9 }])
+    const read = batches.read('k1', [], undefined, undefined, lost.bid)
+    await turn()
+    exchange(1).fail(new Error('lost'))
+    await expect(read).rejects.toThrow('lost')
+    expect(lost.states).toEqual([undefined])
+  })
+
+  it('is made once, and never where the server does not know the script', async () => {
+    const [once, unknown] = [settled(), settled()]
+    const read = batches.read('k1', [], undefined, undefined, once.bid)
+    const other = batches.read('k2', [], undefined, undefined, unknown.bid)
+    await turn()
+    exchange(0).answer([null, granted, null, new Error('NOSCRIPT none')], undefined)
+    await turn()
+    expect(keysOf(exchange(1))).toEqual(['k1', 'k2'])
+    exchange(1).answer([null, Buffer.from('two')], view())
+    expect([(await read).bytes, String((await other).bytes)]).toEqual([null, 'two'])
+    expect(once.states).toEqual([{ holder: 'mine', livesMs: 9 }])
+    expect(unknown.states).toEqual([])
   })
 })
 

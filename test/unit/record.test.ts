@@ -110,6 +110,15 @@ describe('entry records', () => {
     )
   })
 
+  it('tell any list of tags apart', async () => {
+    const life = { fence: 1, bornAt: 1, modifiedAt: 1, retryAt: 0, revalidate: 1, expire: 1 }
+    const lists = [[], [''], ['', ''], ['a'], ['a', 'b'], ['a,b'], ['a,b', 'c'], [','], ['\ud800', 'b']]
+    for (const tags of lists) {
+      const record = await encode({ ...life, tags, detail: {}, chunks: [] }, format())
+      expect(await decode(record)).toMatchObject({ tags })
+    }
+  })
+
   it('are refused before anything is allocated when they announce more than the bound', async () => {
     const entry: NewEntry = {
       fence: 1,

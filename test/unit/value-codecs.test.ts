@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ResponseValue } from '../../runtime/handlers/next-types'
-import { packResponse, PART_BYTES, readContent } from '../../runtime/handlers/response-codec'
+import type { CacheControl, ResponseValue } from '../../runtime/handlers/next-types'
+import { packResponse, PART_BYTES, readContent, type Told } from '../../runtime/handlers/response-codec'
 import { detached, freshValue, unpackResponse } from '../../runtime/handlers/response-content'
 import { drain, packUseCache, streamOf, unpackUseCache } from '../../runtime/handlers/use-cache-codec'
 
@@ -68,6 +68,21 @@ const cacheControl = fc.option(
   { nil: undefined },
 )
 
+const anyTold: fc.Arbitrary<Told> = fc.record({ tags: fc.array(text), revalidate: seconds, expire: seconds })
+const NOTHING_TOLD: Told = { tags: [], revalidate: Infinity, expire: Infinity }
+
+/** What an entry tells of the value in it. */
+function toldBy(value: ResponseValue | null, control: CacheControl | undefined): Told {
+  const isFetch = value?.kind === 'FETCH'
+  const header = value !== null && 'headers' in value ? value.headers?.['x-next-cache-tags'] : undefined
+  const { revalidate = false, expire = Infinity } = control ?? {}
+  return {
+    tags: isFetch ? (value.tags ?? []) : typeof header === 'string' ? header.split(',') : [],
+    revalidate: isFetch ? value.revalidate : revalidate === false ? Infinity : revalidate,
+    expire,
+  }
+}
+
 /** What is undefined in a value is absent after a round trip; both mean the same to Next. */
 function withoutUndefined<T extends object | null>(value: T): T {
   if (value === null) return value
@@ -77,15 +92,39 @@ function withoutUndefined<T extends object | null>(value: T): T {
 describe('values of cacheHandler survive a round trip', () => {
   it.each(Object.keys(values))('%s', (kind) => {
     fc.assert(
-      fc.property(values[kind] as fc.Arbitrary<ResponseValue | null>, cacheControl, (value, control) => {
-        const frozen = value === null ? null : Object.freeze(value)
-        const { detail, chunks } = packResponse(frozen, control)
-        const unpacked = unpackResponse(JSON.parse(JSON.stringify(detail)), Buffer.concat(chunks))
-        expect(unpacked.value).toEqual(withoutUndefined(value))
-        expect(unpacked.cacheControl).toEqual(control)
-      }),
+      fc.property(
+        values[kind] as fc.Arbitrary<ResponseValue | null>,
+        cacheControl,
+        fc.option(anyTold, { nil: undefined }),
+        (value, control, other) => {
+          const frozen = value === null ? null : Object.freeze(value)
+          const told = other ?? toldBy(value, control)
+          const { detail, chunks } = packResponse(frozen, control, told)
+          const unpacked = unpackResponse(JSON.parse(JSON.stringify(detail)), Buffer.concat(chunks), told)
+          expect(unpacked.value).toEqual(withoutUndefined(value))
+          expect(unpacked.cacheControl).toEqual(control)
+        },
+      ),
       { numRuns: 300 },
     )
+  })
+
+  it('what the entry says itself is not stored again', () => {
+    const headers = { 'x-next-cache-tags': 'one,_N_T_/a/layout', 'content-type': 'text/html' }
+    const page: ResponseValue = { kind: 'APP_PAGE', html: 'x', headers, status: 200 }
+    const control = { revalidate: 60, expire: 90 }
+    const stored = JSON.stringify(packResponse(page, control, toldBy(page, control)).detail)
+    expect(stored).toBe(
+      '{"k":"APP_PAGE","s":[["u",1]],"x":{"headers":{"content-type":"text/html"},"tagged":1},"c":1}',
+    )
+    const read = unpackResponse(JSON.parse(stored), Buffer.from('x'), toldBy(page, control))
+    expect(read).toEqual({ value: page, cacheControl: control })
+    const data = { headers: {}, body: '', url: '/' }
+    const fetched: ResponseValue = { kind: 'FETCH', data, revalidate: 60, tags: ['one'] }
+    const { detail } = packResponse(fetched, undefined, toldBy(fetched, undefined))
+    expect(detail).toMatchObject({ x: { data: { headers: {}, url: '/' }, tagged: 1 } })
+    expect(JSON.stringify(detail)).not.toMatch(/one|60/)
+    expect(unpackResponse(detail, Buffer.alloc(0), toldBy(fetched, undefined)).value).toEqual(fetched)
   })
 
   it('a base64 body is stored as the bytes it stands for', () => {
@@ -93,6 +132,7 @@ describe('values of cacheHandler survive a round trip', () => {
     const { chunks } = packResponse(
       { kind: 'FETCH', data: { headers: {}, body, url: 'http://localhost/' }, revalidate: 60 },
       undefined,
+      NOTHING_TOLD,
     )
     expect(chunks.map((chunk) => chunk.byteLength)).toEqual([3000])
   })
@@ -100,9 +140,9 @@ describe('values of cacheHandler survive a round trip', () => {
   it('a detail that does not fit the body throws, for the handler to count as a miss', () => {
     fc.assert(
       fc.property(appPage, fc.jsonValue(), fc.uint8Array({ maxLength: 50 }), (page, junk, body) => {
-        const { detail } = packResponse(page, undefined)
-        expect(() => unpackResponse({ ...detail, s: junk }, Buffer.from(body))).toThrow()
-        expect(() => unpackResponse(junk, Buffer.from(body))).toThrow()
+        const { detail } = packResponse(page, undefined, NOTHING_TOLD)
+        expect(() => unpackResponse({ ...detail, s: junk }, Buffer.from(body), NOTHING_TOLD)).toThrow()
+        expect(() => unpackResponse(junk, Buffer.from(body), NOTHING_TOLD)).toThrow()
       }),
     )
   })
@@ -129,9 +169,9 @@ describe('the content that local memory keeps of a value', () => {
   it.each(Object.keys(values))('is not changed through what was handed out, nor by its body: %s', (kind) => {
     fc.assert(
       fc.property(values[kind] as fc.Arbitrary<ResponseValue | null>, (value) => {
-        const { detail, chunks } = packResponse(value, undefined)
+        const { detail, chunks } = packResponse(value, undefined, NOTHING_TOLD)
         const body = Buffer.concat(chunks)
-        const content = detached(readContent(JSON.parse(JSON.stringify(detail)), body))
+        const content = detached(readContent(JSON.parse(JSON.stringify(detail)), body, NOTHING_TOLD))
         const expected = withoutUndefined(value)
         body.fill(255)
         for (let read = 0; read < 2; read++) {
@@ -147,8 +187,9 @@ describe('the content that local memory keeps of a value', () => {
   it('says how much text and bytes it keeps alive', () => {
     fc.assert(
       fc.property(appPage, (page) => {
-        const { detail, chunks } = packResponse(page, undefined)
-        const { bytes, value } = readContent(JSON.parse(JSON.stringify(detail)), Buffer.concat(chunks))
+        const { detail, chunks } = packResponse(page, undefined, NOTHING_TOLD)
+        const body = Buffer.concat(chunks)
+        const { bytes, value } = readContent(JSON.parse(JSON.stringify(detail)), body, NOTHING_TOLD)
         const { html, postponed, rscData, segmentData } = value as typeof page
         const parts = [html, postponed, rscData, ...(segmentData?.values() ?? [])].filter(
           (part) => part !== undefined,

@@ -1,6 +1,8 @@
 import { defineScript } from '../script'
-import { COLLECTED_PER_CALL } from './invalidate'
 import { LUA_COLLECT, LUA_PRELUDE, LUA_TAG_RECORD } from './lua'
+
+/** Records that a heartbeat looks at; if many of them are too old, others follow (`TagWriter.collect`). */
+const COLLECTED_PER_CALL = 8
 
 /**
  * Says "a process that hears invalidations lives" to the tag state and to the bus, and mends the tag state where knowledge was lost.

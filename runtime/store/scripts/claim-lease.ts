@@ -25,6 +25,8 @@ export const claimLeaseScript = defineScript({
   lua: `
 local head = redis.pcall('GETRANGE', KEYS[2], 0, ${HEAD_BYTES - 1})
 if type(head) == 'string' and head ~= ARGV[3] then return { 'changed', 0 } end
+local granted = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX')
+if type(granted) == 'table' and granted['ok'] then return { ARGV[1], tonumber(ARGV[2]) } end
 local holder = redis.pcall('GETRANGE', KEYS[1], 0, 127)
 local lives = redis.call('PTTL', KEYS[1])
 if type(holder) == 'string' and lives > 0 and lives <= ${LONGEST_LEASE_MS} then return { holder, lives } end

@@ -2,8 +2,11 @@ import { NEVER } from '../../../src/units'
 import { defineScript } from '../script'
 import { LUA_COLLECT, LUA_PRELUDE, LUA_TAG_RECORD } from './lua'
 
-/** Records that an invalidation looks at, to forget those that are too old. */
-export const COLLECTED_PER_CALL = 8
+/**
+ * Records that an invalidation looks at, to forget those that are too old. More than it adds, and few: looking at
+ * them is half of what it costs. Heartbeats look at more.
+ */
+const COLLECTED_PER_CALL = 2
 
 /**
  * Invalidates tags: moves the clock and records it for every tag of the call. What it costs depends on the

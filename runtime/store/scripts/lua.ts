@@ -30,6 +30,8 @@ export const LUA_TAG_RECORD = `
 local damaged = 0
 local function parse_record(text, moment)
   if not text then return 0, {} end
+  local hard = #text <= 16 and string.find(text, '^%d+$') and tonumber(text)
+  if hard and hard <= ${NEVER} then return hard, {} end
   local numbers = {}
   if #text <= ${17 * (1 + 2 * MAX_SOFT_WINDOWS)} then
     for part in string.gmatch(text .. ' ', '([^ ]*) ') do
