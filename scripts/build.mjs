@@ -21,9 +21,7 @@ execFileSync(process.execPath, [tsc, '-p', 'tsconfig.json', '--outDir', folder],
   stdio: 'inherit',
 })
 
-const clients = ['ioredis', 'ioredis-later', 'node-redis', 'node-redis-later'].map(
-  (name) => `runtime/clients/${name}.js`,
-)
+const clients = ['runtime/clients/ioredis.js', 'runtime/clients/node-redis.js']
 const inRuntime = joinModules(folder, 'runtime/index.js', clients)
 const inHost = joinModules(folder, 'runtime/entries/host.js')
 // Those of `src` stay: the plugin uses them, too, where Next.js evaluates the configuration.

@@ -101,7 +101,14 @@ function decideForServer(host: RouterHost): Decision {
     host.log(level, said)
     return { ...previous, reason: said }
   }
-  try {
+  const orPrevious = (decideNow: () => Decision): Decision => {
+    try {
+      return decideNow()
+    } catch (error) {
+      return because('error', `${messageOf(error)}.`)
+    }
+  }
+  return orPrevious(() => {
     const environment = host.readEnvironment(host.variables)
     url = environment.url
     if (environment.enabled === 'off') return decideOff(host, environment)
@@ -112,16 +119,45 @@ function decideForServer(host: RouterHost): Decision {
         'warn',
         'neither DISTRIBUTED_CACHE_URL nor REDIS_URL is set. Set one, or set DISTRIBUTED_CACHE=off to silence this.',
       )
-    const config = configure(host, environment)
-    const runtime = host.loadRuntime().getRuntime(config)
-    const [, source] = findNamespace(host, environment.namespace)
-    const place = environment.topology === 'single' ? '' : ` (${environment.topology})`
-    const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}${place}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})${config.encryption === undefined ? '' : ', entries encrypted'}`
-    host.log('info', reason)
-    return { mode: 'runtime', reason, handlers: runtime }
-  } catch (error) {
-    return because('error', `${messageOf(error)}.`)
+    const place = url
+    return once(host, () => orPrevious(() => serveShared(host, environment, place)))
+  })
+}
+
+/**
+ * Ours, unless the driver cannot be loaded. That takes longer than everything else of a start, so Next gets its handlers
+ * before, and what is called until then waits for the outcome.
+ */
+function once(host: RouterHost, decideNow: () => Decision): Decision {
+  // The application's own may differ by kind where ours are one object, and Next asks at once whether they are.
+  if (fallback.default !== undefined || fallback.remote !== undefined) return decideNow()
+  const decided = host.inNextTurn(() => {
+    const { mode, reason, handlers } = decideNow()
+    decision.mode = mode
+    decision.reason = reason
+    return handlers
+  })
+  const decision: Decision = {
+    mode: 'runtime',
+    reason: `on: ${host.driver} is being loaded`,
+    handlers: host.handlersOnce(decided, options.useCache !== 'remote-only'),
   }
+  return decision
+}
+
+function serveShared(
+  host: RouterHost,
+  environment: ReturnType<RouterHost['readEnvironment']>,
+  url: string,
+): Decision {
+  // Loads the driver: without it there shall be no runtime.
+  const config = configure(host, environment)
+  const runtime = host.loadRuntime().getRuntime(config)
+  const [, source] = findNamespace(host, environment.namespace)
+  const place = environment.topology === 'single' ? '' : ` (${environment.topology})`
+  const reason = `on: ${config.options.preset} preset, ${host.driver} to ${host.redactUrl(url)}${place}, keys ${options.keyPrefix}, namespace ${config.namespace} (${source})${config.encryption === undefined ? '' : ', entries encrypted'}`
+  host.log('info', reason)
+  return { mode: 'runtime', reason, handlers: runtime }
 }
 
 /** Off means off, but not deaf: an invalidation on this replica still reaches those that are on. */
@@ -132,16 +168,23 @@ function decideOff(host: RouterHost, environment: ReturnType<RouterHost['readEnv
     host.log('info', reason)
     return { mode, handlers, reason }
   }
-  try {
-    const forwarder = host.loadRuntime().getForwarder(configure(host, environment))
-    const forwarding = `${reason}; invalidations are forwarded to ${host.redactUrl(environment.url)}`
-    host.log('info', forwarding)
-    return { mode, handlers: host.withForwarding(handlers, forwarder), reason: forwarding }
-  } catch (error) {
-    const deaf = `${reason}; invalidations are not forwarded: ${host.withoutSecrets(messageOf(error), environment.url)}`
-    host.log('error', deaf)
-    return { mode, handlers, reason: deaf }
-  }
+  const forwarder = host.inNextTurn(() => {
+    try {
+      const made = host.loadRuntime().getForwarder(configure(host, environment))
+      decision.reason = `${reason}; invalidations are forwarded to ${host.redactUrl(environment.url!)}`
+      host.log('info', decision.reason)
+      return made
+    } catch (error) {
+      decision.reason = `${reason}; invalidations are not forwarded: ${host.withoutSecrets(messageOf(error), environment.url)}`
+      host.log('error', decision.reason)
+      return undefined
+    }
+  })
+  const forwarding = host.withForwarding(handlers, {
+    invalidate: async (tags, durations) => (await forwarder)?.invalidate(tags, durations),
+  })
+  const decision: Decision = { mode, handlers: forwarding, reason }
+  return decision
 }
 
 function nameOf(mode: Decision['mode']): string {

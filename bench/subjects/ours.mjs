@@ -9,7 +9,7 @@ export async function open({ url, preset, driver, heldBytes = 64 * MiB, patience
   const { resolveOptions } = require(join(COMPILED, 'src', 'resolve-options.js'))
   const { createRuntime } = require(join(COMPILED, 'runtime', 'index.js')).parts['runtime/create-runtime.js']
   const adapter = driver === 'redis' ? 'node-redis' : 'ioredis'
-  const { createClient } = require(join(COMPILED, 'runtime', 'clients', `${adapter}-later.js`))
+  const { createClient } = require(join(COMPILED, 'runtime', 'clients', `${adapter}.js`))
   const options = resolveOptions(
     {
       preset,

@@ -1,5 +1,6 @@
 import { Command, Redis, ReplyError } from 'ioredis'
 import type { RedisReply } from './client'
+import { createClientOver } from './create-client'
 import { keepStringsFast } from './fast-strings'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
@@ -11,7 +12,7 @@ keepStringsFast()
 const NO_ENCODING = { replyEncoding: null as never }
 
 /** One connection of ioredis (5.4 to 6), stripped of everything that it would do by itself. */
-export const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
+const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
   const redis = new Redis({
     ...(target.transport === 'unix'
       ? { path: target.path }
@@ -129,3 +130,5 @@ function errorReplyAsValue(error: unknown): Error {
   if (error instanceof ReplyError) return error as Error
   throw error
 }
+
+export const createClient = createClientOver(openLink)

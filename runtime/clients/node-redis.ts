@@ -1,5 +1,6 @@
 import type * as Driver from 'redis'
 import type { RedisCommand, RedisReply } from './client'
+import { createClientOver } from './create-client'
 import { keepStringsFast } from './fast-strings'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
@@ -37,7 +38,7 @@ const connectTo: typeof Driver.createClient =
     : driver.createClient
 
 /** One connection of node-redis (5 or 6), stripped of everything that it would do by itself. */
-export const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
+const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
   const client = connectTo({
     ...RESP2,
     // Requires the right to CLIENT SETINFO; `maintNotifications` to CLIENT MAINT_NOTIFICATIONS.
@@ -127,3 +128,5 @@ function isErrorReply(error: unknown): error is Error {
   }
   return false
 }
+
+export const createClient = createClientOver(openLink)

@@ -10,12 +10,12 @@ export interface Handlers {
   readonly useCacheHandlers: { readonly default: UseCacheHandler; readonly remote: UseCacheHandler }
 }
 
-/** Made once per process, by the router. */
+/** Made once per process, by the router; final after one turn, when the driver is loaded or is not. */
 export interface Decision {
   /** `stock`: Next's own handlers. `fallback`: the handlers the application had. `runtime`: this package. */
-  readonly mode: 'stock' | 'fallback' | 'runtime'
+  mode: 'stock' | 'fallback' | 'runtime'
   /** One line for people: what serves, and why. */
-  readonly reason: string
+  reason: string
   readonly handlers: Handlers
 }
 
@@ -50,6 +50,13 @@ export interface RouterHost extends EntryModules {
   readonly createFallbackHandlers: (modules: FallbackModules, settings: StockSettings) => Handlers
   /** The same handlers, whose invalidations also reach the fleet. */
   readonly withForwarding: (handlers: Handlers, forwarder: RuntimeDoor.InvalidationForwarder) => Handlers
+  /** `make`, after the handlers of this process are there. */
+  readonly inNextTurn: <Made>(make: () => Made) => Promise<Made>
+  /**
+   * Handlers before it is known whose they are.
+   * @param oneForBoth whether the two handlers of `use cache` are one object
+   */
+  readonly handlersOnce: (decided: Promise<Handlers>, oneForBoth: boolean) => Handlers
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 

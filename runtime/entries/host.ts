@@ -7,6 +7,7 @@ import type { Decision, EntryModules, Handlers, RouterHost, RouterModule } from 
 import { createFallbackHandlers } from './fallback'
 import { findRouter } from './find-router'
 import { withForwarding } from './forwarding'
+import { handlersOnce, inNextTurn } from './later'
 import { createStockHandlers } from './stock'
 
 /** What Next uses when `cacheMaxMemorySize` is not configured. */
@@ -62,6 +63,8 @@ function decide(modules: EntryModules): Decision {
     createStockHandlers,
     createFallbackHandlers,
     withForwarding,
+    inNextTurn,
+    handlersOnce,
     log,
   }
   try {

@@ -5,5 +5,5 @@ import type { EntryModules } from './contract'
 export const modules: EntryModules = {
   driver: 'ioredis',
   loadRuntime: () => require('../index') as typeof import('../index'),
-  loadClient: () => require('../clients/ioredis-later') as { createClient: CreateClient },
+  loadClient: () => require('../clients/ioredis') as { createClient: CreateClient },
 }

@@ -5,5 +5,5 @@ import type { EntryModules } from './contract'
 export const modules: EntryModules = {
   driver: 'redis',
   loadRuntime: () => require('../index') as typeof import('../index'),
-  loadClient: () => require('../clients/node-redis-later') as { createClient: CreateClient },
+  loadClient: () => require('../clients/node-redis') as { createClient: CreateClient },
 }

@@ -46,10 +46,10 @@ ${withNames(path, text).trimEnd()}
   ])
   for (const client of clients) {
     const door = posix.relative(posix.dirname(client), root.replace(/\.js$/, ''))
-    const text = read(directory, client).replace(RELATIVE_REQUIRE, (asIs, request) => {
-      const path = resolve(client, request)
-      return clients.includes(path) ? asIs : `require("${door}").parts["${path}"]`
-    })
+    const text = read(directory, client).replace(
+      RELATIVE_REQUIRE,
+      (_, request) => `require("${door}").parts["${resolve(client, request)}"]`,
+    )
     write(directory, client, [text])
   }
   return [...joined.keys()].filter((path) => path !== root)

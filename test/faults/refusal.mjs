@@ -40,7 +40,7 @@ async function measure({ directory, driver, preset, situation, port }) {
   const require = createRequire(`${directory}/`)
   const { createRuntime } = require('./runtime/create-runtime.js')
   const file = driver === 'ioredis' ? 'ioredis' : 'node-redis'
-  const { createClient } = require(`./runtime/clients/${file}-later.js`)
+  const { createClient } = require(`./runtime/clients/${file}.js`)
   const runtime = createRuntime({
     options: optionsOf(directory, { driver, preset }),
     backend: 'redis',

@@ -47,7 +47,7 @@ const commands = {
     observe()
     const { createRuntime } = load('runtime/create-runtime.js')
     const { createClient } = load(
-      `runtime/clients/${config.options.driver === 'redis' ? 'node-redis' : 'ioredis'}-later.js`,
+      `runtime/clients/${config.options.driver === 'redis' ? 'node-redis' : 'ioredis'}.js`,
     )
     const { options, url, namespace } = config
     const runtime = createRuntime({

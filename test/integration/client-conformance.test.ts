@@ -607,8 +607,6 @@ describe.each([
       const source = readFileSync(join(compiled, 'runtime', 'clients', `${driver}.js`), 'utf8')
       const modules = [...source.matchAll(/require\(["']([^."'][^"']*)["']\)/g)].map(([, name]) => name)
       expect(modules).toEqual([driver === 'ioredis' ? 'ioredis' : 'redis'])
-      const later = readFileSync(join(compiled, 'runtime', 'clients', `${driver}-later.js`), 'utf8')
-      expect(later).toContain(`require('./${driver}')`)
     })
   })
 
@@ -848,7 +846,7 @@ async function startTlsProxy(): Promise<{ port: number; caFile: string }> {
 function compileClients(): string {
   const outDir = mkdtempSync(join(process.cwd(), 'node_modules', '.ndc-clients-'))
   const tsc = join(process.cwd(), 'node_modules', 'typescript', 'bin', 'tsc')
-  const sources = ['ioredis', 'node-redis'].map((name) => join('runtime', 'clients', `${name}-later.ts`))
+  const sources = ['ioredis', 'node-redis'].map((name) => join('runtime', 'clients', `${name}.ts`))
   const flags = [
     '--ignoreConfig',
     '--module',
@@ -869,7 +867,7 @@ async function runInChild(
   script: string,
   { url, ...env }: { url: string; [name: string]: string },
 ): Promise<string> {
-  const module = JSON.stringify(join(compiled, 'runtime', 'clients', `${driver}-later.js`))
+  const module = JSON.stringify(join(compiled, 'runtime', 'clients', `${driver}.js`))
   const options = JSON.stringify({ url, connectMs: 5_000, commandMs: 5_000, clientName: 'child' })
   const source = `const client = require(${module}).createClient(${options}); ${script}`
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', source], {

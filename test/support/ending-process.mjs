@@ -10,7 +10,7 @@ const { getRuntime, parts } = require(join(dist, 'runtime/index.js'))
 const { createRuntime } = parts['runtime/create-runtime.js']
 const { endWithProcess } = parts['runtime/process-end.js']
 const { createClient } = require(
-  join(dist, `runtime/clients/${driver === 'redis' ? 'node-redis' : 'ioredis'}-later.js`),
+  join(dist, `runtime/clients/${driver === 'redis' ? 'node-redis' : 'ioredis'}.js`),
 )
 
 /** Writes pass when it opens. */

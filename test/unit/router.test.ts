@@ -55,9 +55,13 @@ function serve(
     const CacheHandler = entry('cache-handler-${driver}')
     const useCacheDefault = entry('use-cache-default-${driver}')
     const useCacheRemote = entry('use-cache-remote-${driver}')
-    const { mode } = globalThis[Symbol.for('next-distributed-cache.decision')]
+    const decision = globalThis[Symbol.for('next-distributed-cache.decision')]
+    const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
     ;(async () => {
       const result = await (async () => { ${body} })()
+      // What was decided is final after a turn.
+      await nextTurn()
+      const { mode } = decision
       console.log('OUTCOME ' + JSON.stringify({ mode, result, kind: typeof CacheHandler, get: typeof useCacheDefault.get }))
       process.exit(0)
     })().catch((error) => { console.log('FAILED ' + error.stack); process.exit(1) })`
@@ -263,6 +267,167 @@ describe('what is missing does not take the site down', () => {
     expect(off.lines).toEqual([
       expect.stringMatching(/invalidations are not forwarded: Cannot find module 'ioredis'; install/),
     ])
+  })
+})
+
+describe.each(['ioredis', 'redis'])('%s is installed and cannot be loaded', (driver) => {
+  const on = { REDIS_URL: URL_WITH_SECRET }
+  const context = `{ fs: require('node:fs').promises, flushToDisk: false, serverDistDir: '/nowhere/server', revalidatedTags: [] }`
+  const fetchEntry = `{ kind: 'FETCH', data: { headers: {}, body: 'b', url: 'u' }, revalidate: 60, tags: ['t'] }`
+  const useCacheEntry = `Promise.resolve({ value: new Response('cached').body, tags: [], stale: 60, timestamp: Date.now(), expire: 3600, revalidate: 60 })`
+  /** What a runtime would leave behind, and what keeps a process. */
+  const remains = `[globalThis[Symbol.for('next-distributed-cache.runtime')] === undefined, process.listenerCount('SIGTERM'),
+    process.getActiveResourcesInfo().filter((kind) => /Timeout|TCP/.test(kind))]`
+  const nothing = [true, 0, []]
+
+  /** The package where the driver is what is given. */
+  function withDriver(source: string): string {
+    const elsewhere = createProject({ [`node_modules/${driver}/index.js`]: source }, [
+      'next',
+      'react',
+      'react-dom',
+    ])
+    const packageDirectory = join(elsewhere, 'node_modules', 'next-distributed-cache')
+    copyPackage(packageDirectory)
+    return join(packageDirectory, 'dist')
+  }
+
+  const line = (reason: string) =>
+    expect.stringMatching(
+      new RegExp(`^\\[next-distributed-cache\\] off: ${reason}.*alone: this replica shares nothing\\.$`),
+    ) as string
+
+  it.each([
+    ['throws', `throw new Error('no luck with ${URL_WITH_SECRET}\\n  at x')`, 'no luck with'],
+    ['lacks what it needs', `require('denque')`, "Cannot find module 'denque'; install it"],
+  ])(
+    '%s: what was called before it was known, and after, is served by Next',
+    async (_name, source, reason) => {
+      const { mode, lines, result } = serve(
+        await built(),
+        on,
+        `const first = new CacheHandler(${context})
+       first.resetRequestCache()
+       const early = [
+         first.get('key', { kind: 'FETCH', tags: [], softTags: [] }), first.set('key', ${fetchEntry}, { fetchCache: true, tags: [] }),
+         first.revalidateTag('other'), useCacheDefault.get('key', []), useCacheDefault.refreshTags(),
+         useCacheDefault.getExpiration(['t']), useCacheRemote.updateTags(['other']), useCacheDefault.set('key', ${useCacheEntry}),
+       ]
+       const answers = await Promise.all(early)
+       const second = new CacheHandler(${context})
+       const hit = await second.get('key', { kind: 'FETCH', tags: [], softTags: [] })
+       const again = await first.get('key', { kind: 'FETCH', tags: [], softTags: [] })
+       const cached = await useCacheRemote.get('key', [])
+       await second.revalidateTag(['t'])
+       return [answers[0], answers[3] ?? null, hit?.value.data.body, again?.value.data.body, await new Response(cached.value).text(), ${remains}]`,
+        withDriver(source),
+        driver,
+      )
+      expect(mode).toBe('stock')
+      expect(lines).toEqual([line(reason)])
+      expect(result).toEqual([null, null, 'b', 'b', 'cached', nothing])
+    },
+  )
+
+  it('is not tried again, and nothing else is said', async () => {
+    const { lines, result } = serve(
+      await built(),
+      on,
+      `await new Promise((resolve) => setTimeout(resolve, 300))
+       await new CacheHandler(${context}).revalidateTag('t')
+       return globalThis.tries`,
+      withDriver(`globalThis.tries = (globalThis.tries ?? 0) + 1; throw new Error('no luck')`),
+      driver,
+    )
+    expect(lines).toEqual([line('no luck\\.')])
+    expect(result).toBe(1)
+  })
+
+  it('the handlers of the application serve, where it had some', async () => {
+    const files = {
+      'cache-handler.cjs': `module.exports = class Mine { async get() { return 'mine' } async set() {} async revalidateTag() {} resetRequestCache() {} }`,
+      'use-cache.mjs': `export default { name: 'mine', async get() { return 'mine' }, async set() {}, async refreshTags() {}, async getExpiration() { return 0 }, async updateTags() {} }`,
+    }
+    const broken = withDriver(`throw new Error('no luck')`)
+    const responses = serve(
+      await built({ cacheHandler: './cache-handler.cjs' }, {}, files),
+      on,
+      `const first = new CacheHandler(${context})
+       const early = await first.get('key', { kind: 'FETCH' })
+       return [early, await new CacheHandler(${context}).get('key', { kind: 'FETCH' }), ${remains}]`,
+      broken,
+      driver,
+    )
+    const said = 'no luck\\. Serving with the cache handlers that the application had '
+    expect(responses).toEqual({
+      mode: 'fallback',
+      lines: [line(said)],
+      result: ['mine', 'mine', nothing],
+    })
+    const kinds = serve(
+      await built({ cacheComponents: true, cacheHandlers: { remote: './use-cache.mjs' } }, {}, files),
+      on,
+      `return [await useCacheRemote.get('key', []), await useCacheDefault.get('key', []) ?? null, ${remains}]`,
+      broken,
+      driver,
+    )
+    expect(kinds).toEqual({ mode: 'fallback', lines: [line(said)], result: ['mine', null, nothing] })
+  })
+
+  it('off: invalidations are not forwarded', async () => {
+    const { mode, lines, result } = serve(
+      await built(),
+      { ...on, DISTRIBUTED_CACHE: 'off' },
+      `await new CacheHandler(${context}).revalidateTag('early')
+       await useCacheDefault.updateTags(['t'])
+       return [decision.reason, ${remains}]`,
+      withDriver(`throw new Error('no luck')`),
+      driver,
+    )
+    const said = expect.stringMatching(
+      /off \(DISTRIBUTED_CACHE=off\).+; invalidations are not forwarded: no luck$/,
+    ) as string
+    expect({ mode, lines, result }).toEqual({ mode: 'stock', lines: [said], result: [said, nothing] })
+  })
+})
+
+describe('until the driver is loaded', () => {
+  const on = { REDIS_URL: URL_WITH_SECRET }
+
+  it('calls wait, and are served by the runtime then as ever', async () => {
+    const { mode, lines, result } = serve(
+      await built(),
+      on,
+      `const first = new CacheHandler({})
+       const early = [first.get('key', { kind: 'FETCH', tags: [], softTags: [] }), useCacheDefault.get('key', [])]
+       const before = decision.reason
+       await nextTurn()
+       const runtime = globalThis[Symbol.for('next-distributed-cache.runtime')]
+       return [before, decision.reason.slice(0, 17), new CacheHandler({}) instanceof runtime.CacheHandler,
+         useCacheDefault === useCacheRemote, (await Promise.all(early)).map((answer) => answer ?? null)]`,
+    )
+    expect(mode).toBe('runtime')
+    expect(lines).toHaveLength(1)
+    expect(result).toEqual(['on: ioredis is being loaded', 'on: strict preset', true, true, [null, null]])
+  })
+
+  it('a generation that fails meanwhile ends nothing', async () => {
+    const { result } = serve(
+      await built(),
+      on,
+      `await useCacheDefault.set('key', Promise.reject(new Error('not rendered')))
+       return 'alive'`,
+    )
+    expect(result).toBe('alive')
+  })
+
+  it('the two kinds are known to differ', async () => {
+    const { result } = serve(
+      await built({}, { useCache: 'remote-only' }),
+      on,
+      `return useCacheDefault === useCacheRemote`,
+    )
+    expect(result).toBe(false)
   })
 })
 
@@ -523,7 +688,6 @@ it('a server that starts opens few files of the package', async () => {
       'entries/host.js',
       'entries/ioredis.js',
       'index.js',
-      'clients/ioredis-later.js',
       'clients/ioredis.js',
     ]),
   )
