@@ -9,7 +9,9 @@ export async function open({ url, preset, driver, heldBytes = 64 * MiB, patience
   const { resolveOptions } = require(join(COMPILED, 'src', 'resolve-options.js'))
   const { createRuntime } = require(join(COMPILED, 'runtime', 'index.js')).parts['runtime/create-runtime.js']
   const adapter = driver === 'redis' ? 'node-redis' : 'ioredis'
-  const { createClient } = require(join(COMPILED, 'runtime', 'clients', `${adapter}.js`))
+  const { handlersOnce, inNextTurn } = require(join(COMPILED, 'runtime', 'entries', 'host.js')).parts[
+    'runtime/entries/later.js'
+  ]
   const options = resolveOptions(
     {
       preset,
@@ -20,17 +22,21 @@ export async function open({ url, preset, driver, heldBytes = 64 * MiB, patience
     },
     { driver, keyPrefix: 'ndc:bench', images: false },
   )
-  const runtime = createRuntime({
-    options,
-    backend: 'redis',
-    url,
-    namespace: 'bench',
-    debug: false,
-    createClient,
-  })
+  // As the router does it: the handlers first, then the driver.
+  const decided = inNextTurn(() =>
+    createRuntime({
+      options,
+      backend: 'redis',
+      url,
+      namespace: 'bench',
+      debug: false,
+      createClient: require(join(COMPILED, 'runtime', 'clients', `${adapter}.js`)).createClient,
+    }),
+  )
+  const { useCacheHandlers, CacheHandler } = handlersOnce(decided, true)
   return {
-    useCache: runtime.useCacheHandlers.default,
-    CacheHandler: runtime.CacheHandler,
-    close: () => runtime.close(),
+    useCache: useCacheHandlers.default,
+    CacheHandler,
+    close: async () => (await decided).close(),
   }
 }

@@ -28,7 +28,7 @@ function classOnce(decided: Promise<Handlers>): CacheHandlerClass {
       resetRequestCache: () => void made.then((handler) => handler.resetRequestCache()).catch(() => {}),
     }
   }
-  // What a constructor returns is what `new` gives: after the first turn, nothing of this is on the way of a call.
+  // What a constructor returns is what `new` gives: after the first turn nothing of this is on the way of a call.
   return class {
     constructor(context: CacheHandlerContext) {
       return Decided === undefined ? waiting(context) : new Decided(context)
@@ -60,8 +60,8 @@ function objectOnce(decided: Promise<UseCacheHandler>): UseCacheHandler {
 }
 
 /**
- * Handlers before it is known whose they are. Calls until then wait; after that they are the decided ones, at no cost.
- * `decided` must not reject.
+ * Handlers before it is known whose they are. Calls until then wait, and after that go to
+ * the decided ones directly. `decided` must not reject.
  */
 export function handlersOnce(decided: Promise<Handlers>, oneForBoth: boolean): Handlers {
   const kind = (name: 'default' | 'remote'): UseCacheHandler =>

@@ -97,6 +97,7 @@ describe.each(cells.slice(0, 1))('something is missing in standalone: $name', (c
   const missing = {
     'the router': '.next/distributed-cache/router.cjs',
     'the driver': `node_modules/${cell.driver}`,
+    'what the driver needs': `node_modules/${cell.driver === 'ioredis' ? 'denque' : '@redis/client'}`,
   }
 
   test.each(Object.entries(missing))('%s: stock, with one loud line', async (_what, path) => {
