@@ -119,8 +119,8 @@ function decideForServer(host: RouterHost): Decision {
         'warn',
         'neither DISTRIBUTED_CACHE_URL nor REDIS_URL is set. Set one, or set DISTRIBUTED_CACHE=off to silence this.',
       )
-    const place = url
-    return once(host, () => orPrevious(() => serveShared(host, environment, place)))
+    const redis = url
+    return once(host, () => orPrevious(() => serveShared(host, environment, redis)))
   })
 }
 
@@ -164,18 +164,19 @@ function serveShared(
 function decideOff(host: RouterHost, environment: ReturnType<RouterHost['readEnvironment']>): Decision {
   const { mode, handlers } = previousHandlers(host)
   const reason = `off (DISTRIBUTED_CACHE=off): ${nameOf(mode)}`
-  if (environment.url === undefined) {
+  const { url } = environment
+  if (url === undefined) {
     host.log('info', reason)
     return { mode, handlers, reason }
   }
   const forwarder = host.inNextTurn(() => {
     try {
       const made = host.loadRuntime().getForwarder(configure(host, environment))
-      decision.reason = `${reason}; invalidations are forwarded to ${host.redactUrl(environment.url!)}`
+      decision.reason = `${reason}; invalidations are forwarded to ${host.redactUrl(url)}`
       host.log('info', decision.reason)
       return made
     } catch (error) {
-      decision.reason = `${reason}; invalidations are not forwarded: ${host.withoutSecrets(messageOf(error), environment.url)}`
+      decision.reason = `${reason}; invalidations are not forwarded: ${host.withoutSecrets(messageOf(error), url)}`
       host.log('error', decision.reason)
       return undefined
     }
