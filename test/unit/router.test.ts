@@ -343,6 +343,23 @@ describe.each(['ioredis', 'redis'])('%s is installed and cannot be loaded', (dri
     expect(result).toBe(1)
   })
 
+  it('keeps no process', async () => {
+    const entry = join(
+      withDriver(`throw new Error('no luck')`),
+      'runtime',
+      'entries',
+      `cache-handler-${driver}.js`,
+    )
+    const { status, stderr } = spawnSync(process.execPath, [entry], {
+      cwd: await built(),
+      encoding: 'utf8',
+      timeout: 5_000,
+      env: { NODE_ENV: 'production', ...on },
+    })
+    expect(status).toBe(0)
+    expect(stderr.trimEnd()).toEqual(line('no luck\\.'))
+  })
+
   it('the handlers of the application serve, where it had some', async () => {
     const files = {
       'cache-handler.cjs': `module.exports = class Mine { async get() { return 'mine' } async set() {} async revalidateTag() {} resetRequestCache() {} }`,
