@@ -4,6 +4,7 @@ import { createClientOver } from './create-client'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
+import { holdForTurn } from './turn'
 
 /** Replies as Buffers. */
 const NO_ENCODING = { replyEncoding: null as never }
@@ -62,6 +63,7 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
         return replies.all
       } finally {
         stream.uncork()
+        holdForTurn(stream)
       }
     },
     ping: () => redis.ping().then((pong) => Buffer.from(String(pong)), errorReplyAsValue),
