@@ -22,6 +22,14 @@ export async function open({ url, preset, driver, heldBytes = 64 * MiB, patience
     },
     { driver, keyPrefix: 'ndc:bench', images: false },
   )
+  let driverCpuMs
+  const loadClient = () => {
+    const before = process.cpuUsage()
+    const { createClient } = require(join(COMPILED, 'runtime', 'clients', `${adapter}.js`))
+    const { user, system } = process.cpuUsage(before)
+    driverCpuMs = (user + system) / 1000
+    return createClient
+  }
   // As the router does it: the handlers first, then the driver.
   const decided = inNextTurn(() =>
     createRuntime({
@@ -30,11 +38,13 @@ export async function open({ url, preset, driver, heldBytes = 64 * MiB, patience
       url,
       namespace: 'bench',
       debug: false,
-      createClient: require(join(COMPILED, 'runtime', 'clients', `${adapter}.js`)).createClient,
+      createClient: loadClient(),
     }),
   )
   const { useCacheHandlers, CacheHandler } = handlersOnce(decided, true)
+  await decided
   return {
+    driverCpuMs,
     useCache: useCacheHandlers.default,
     CacheHandler,
     close: async () => (await decided).close(),
