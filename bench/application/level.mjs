@@ -16,7 +16,7 @@ const REPLICAS = 2
 const CONNECTIONS_PER_REPLICA = 16
 const LIMIT_MS = 240_000
 
-const PAGES = [
+export const PAGES = [
   { name: 'warm page (ISR)', path: '/bench/warm', reader: 'bench', figure: 'opsPerSecond' },
   {
     name: 'page with use cache',

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
+import { PAGES } from '../../bench/application/level.mjs'
 import { behindBlock } from '../../bench/lib/behind.mjs'
 import { CAUSES } from '../../bench/lib/causes.mjs'
 import { readmeBlock } from '../../bench/lib/markdown.mjs'
@@ -235,7 +236,14 @@ describe('what is behind', () => {
     figure: 'recordPerByte',
     subjects: { 'no compression': subject('ours', undefined, { recordPerGivenByte: 9 }) },
   }
-  const verdict = verdictOf({ rows: [...handlers, start, stored] })
+  const pages = PAGES.map(({ name }) => ({
+    level: 'application',
+    name,
+    cell: {},
+    figure: 'opsPerSecond',
+    subjects: { strict: slow('ours'), 'stock Next.js': slow('stock', 'strict') },
+  }))
+  const verdict = verdictOf({ rows: [...handlers, start, stored, ...pages] })
   const missed = verdict.flatMap(({ checks }) => checks.filter(({ met }) => !met))
 
   it.each(CAUSES.map((entry) => [entry.id, entry]))(
