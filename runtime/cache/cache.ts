@@ -166,11 +166,6 @@ export class Cache {
     this.parts.emit('waited', { key, outcome, ms: localNow() - startedAt })
   }
 
-  /** Whether this process is the one that generates the entry. */
-  leads(scope: EntryScope, cacheKey: string): boolean {
-    return this.parts.flight?.leads(this.keys.nameOf(scope, cacheKey)) ?? false
-  }
-
   /** Stores the entry unless a newer one is there. */
   async write(scope: EntryScope, cacheKey: string, entry: NewEntry): Promise<void> {
     const key = this.keys.nameOf(scope, cacheKey)

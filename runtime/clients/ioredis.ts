@@ -5,7 +5,6 @@ import { keepStringsFast } from './fast-strings'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
-import { holdForTurn } from './turn'
 
 keepStringsFast()
 
@@ -64,7 +63,6 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
         return replies.all
       } finally {
         batch.send()
-        holdForTurn(redis.stream)
       }
     },
     ping: () => redis.ping().then((pong) => Buffer.from(String(pong)), errorReplyAsValue),

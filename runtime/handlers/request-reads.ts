@@ -6,8 +6,6 @@ import type { ResponseValue } from './next-types'
 export interface KnownAtRead {
   readonly fence: Clock | undefined
   readonly at: LocalMillis
-  /** There was nothing to serve. */
-  readonly isMissing?: boolean | undefined
 }
 
 /** The handler of images lives as long as the server, and most of what it reads is never set. */
@@ -25,21 +23,19 @@ export class RequestReads {
   private key: string | undefined
   private fence: Clock | undefined
   private at: LocalMillis = 0
-  private isMissing: boolean | undefined
   private others: Map<string, KnownAtRead> | undefined
   private value: object | undefined
   private entry: Entry | undefined
 
-  note(key: string, fence: Clock | undefined, at: LocalMillis, isMissing?: boolean): void {
+  note(key: string, fence: Clock | undefined, at: LocalMillis): void {
     if (this.key === key || this.others?.has(key)) return
     if (this.key === undefined) {
       this.key = key
       this.fence = fence
       this.at = at
-      this.isMissing = isMissing
     } else {
       this.others ??= new Map()
-      this.others.set(key, { fence, at, isMissing })
+      this.others.set(key, { fence, at })
       // Whoever sets it all the same has the fence of a set without a read, an older one.
       if (this.others.size > MAX_READS) this.others.delete(this.others.keys().next().value as string)
     }
@@ -49,7 +45,7 @@ export class RequestReads {
   take(key: string): KnownAtRead | undefined {
     if (this.key === key) {
       this.key = undefined
-      return { fence: this.fence, at: this.at, isMissing: this.isMissing }
+      return { fence: this.fence, at: this.at }
     }
     const known = this.others?.get(key)
     this.others?.delete(key)

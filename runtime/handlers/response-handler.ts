@@ -62,7 +62,7 @@ export function createCacheHandlerClass(
         outsideRender(() => cache.recall(scope, cacheKey, wanted, at)) ??
         (await this.ask(scope, cacheKey, context, wanted))
       const { entry, verdict, clock } = read
-      this.reads.note(cacheKey, clock ?? cache.fenceAt(at), at, entry === undefined)
+      this.reads.note(cacheKey, clock ?? cache.fenceAt(at), at)
       if (entry === undefined) return null
       const response = this.toNext(scope, cacheKey, context, entry)
       if (response === undefined) return null
@@ -163,10 +163,9 @@ export function createCacheHandlerClass(
     async set(cacheKey: string, value: ResponseValue | null, context: CacheHandlerSetContext): Promise<void> {
       const scope = context.fetchCache === true ? 'fetch' : scopeOf(value?.kind ?? context.kind ?? 'APP_PAGE')
       // Next sets some entries that nobody read (on-demand revalidation): the request is their beginning.
-      const { fence, at, isMissing } = this.reads.take(cacheKey) ?? {
+      const { fence, at } = this.reads.take(cacheKey) ?? {
         fence: cache.fenceAt(this.constructedAt),
         at: this.constructedAt,
-        isMissing: false,
       }
       if (fence === undefined) return cache.skip(scope, cacheKey, 'no-fence')
       const now = cache.toServer(localNow())
@@ -192,12 +191,7 @@ export function createCacheHandlerClass(
             }
       const told = { ...lifeOf(clean, life), tags }
       const entry = { ...age, ...told, modifiedAt: now, ...packResponse(clean, life.cacheControl, told) }
-      // Next answers its visitor when this resolves. Where nobody has anything to serve and this process holds the
-      // lease, whoever else asks waits for the write that ends it: the visitor need not.
-      const othersWait = scope === 'response' && isMissing && cache.leads(scope, cacheKey)
-      const written = outsideRender(() => cache.write(scope, cacheKey, entry))
-      if (othersWait) void written
-      else await written
+      await outsideRender(() => cache.write(scope, cacheKey, entry))
     }
 
     revalidateTag(tags: string | string[], durations?: TagDurations): Promise<void> {

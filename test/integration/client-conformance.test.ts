@@ -527,19 +527,6 @@ describe.each([
       },
     )
 
-    // node-redis collects what it sends, for a turn that does not come.
-    it.runIf(driver === 'ioredis')(
-      'sends what is asked for in the turn in which the process exits',
-      async () => {
-        const script = `
-        const set = (key) => client.send([{ key, args: ['SET', key, '1'] }]).catch(() => {})
-        process.on('exit', () => { set('d'); set('e') })
-        client.waitUntilReady(5000).then(() => { set('a'); set('b'); set('c'); process.exit() })`
-        await runInChild(driver, script, { url: `redis://127.0.0.1:${server.port}` })
-        expect(await server.command('EXISTS', 'a', 'b', 'c', 'd', 'e')).toBe(5)
-      },
-    )
-
     it('shows its name, whatever is in it', async () => {
       await openReady({ clientName: 'my app: replica 1' })
       expect(await server.command('CLIENT', 'LIST')).toContain('name=my-app:-replica-1 ')

@@ -4,7 +4,6 @@ import type { Driver } from '../../src/options'
 import { localNow } from '../../src/server-time'
 import { type RedisServer, startRedis } from '../support/redis-server'
 import { createFleet, DRIVERS, record, type Replica } from '../support/replicas'
-import { startTcpProxy } from '../support/tcp-proxy'
 
 let redis: RedisServer
 const fleet = createFleet()
@@ -65,31 +64,6 @@ describe.each(Object.keys(DRIVERS) as Driver[])('cacheHandler over %s', (driver)
     expect(read?.cacheControl).toEqual({ revalidate: 60, expire: 3600 })
     expect(read?.lastModified).toBeGreaterThan(before - 50)
     expect(read?.lastModified).toBeLessThan(localNow() + 50)
-  })
-
-  it('a visitor of a page that nobody had does not wait for its write; another replica does', async () => {
-    const proxy = await startTcpProxy(redis.port)
-    try {
-      const options = { singleFlight: { leaseMs: 1500, waitMs: 5000 } }
-      const far = fleet.start({ url: proxy.url, driver, options })
-      const near = fleet.start({ url: redis.url, driver, options })
-      await request(near).get('/warm', APP_PAGE)
-      const handler = request(far)
-      expect(await handler.get('/cold', APP_PAGE)).toBeNull()
-      proxy.pause()
-      await handler.set('/cold', page('one', 't'), {
-        ...APP_PAGE,
-        cacheControl: { revalidate: 60, expire: 3600 },
-      })
-      const read = request(near).get('/cold', APP_PAGE)
-      // It found nothing, and who is generating.
-      await request(near).get('/other', APP_PAGE)
-      proxy.resume()
-      expect((await read)?.value).toEqual(page('one', 't'))
-      expect((await request(far).get('/cold', APP_PAGE))?.value).toEqual(page('one', 't'))
-    } finally {
-      await proxy.close()
-    }
   })
 
   it.each([
