@@ -89,7 +89,7 @@ export const CAUSES = [
     cause:
       'Rendering is most of the row. A cold page is read and claimed, and so is the `use cache` in it; both are stored with fence and tags. A package that claims nothing, or keeps pages in each replica, has less to do; its replicas then render each for itself.',
     tried:
-      'Claims travel with reads, and nobody waits for the write of a page that others wait for: three round trips less in series before the first byte. What one turn sends over ioredis leaves in one write. Encoding, hashing and timers are 0.2 percent each: nothing to gain.',
+      'Claims travel with reads: two round trips less in series before the first byte. Not to wait for the write of the page, and one write for all that a turn sends over ioredis: not kept (see "Applications" and "Misses"). Encoding, hashing and timers are 0.2 percent each: nothing to gain.',
   },
   {
     id: 'small-record',

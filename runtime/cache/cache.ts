@@ -117,6 +117,8 @@ export class Cache {
       await write
       return this.tiers.read(key, options, budget)
     }
+    // What this process led may be over since the early claim was answered: only another claim knows.
+    if (known?.role === 'follower' && known.sameProcess) known = undefined
     const startedAt = localNow()
     const deadline = startedAt + flight.waitMs
     let watch: Watch | undefined

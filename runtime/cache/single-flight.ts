@@ -80,12 +80,13 @@ export class SingleFlight {
     const giveBack = (): void => {
       if (this.leases.get(key)?.token === token) this.leases.delete(key)
       store.releaseLease(key, token, 0).catch(() => {})
+      this.wake(key)
     }
     return {
       token,
       ttlMs: leaseMs,
       settle: (state) => {
-        if (won !== undefined) return
+        if (won?.role === 'leader') return
         // Nobody knows whether it was granted: it ends at once, if so, and quietly.
         if (state === undefined) store.renewLeases([{ key, token }], 1).catch(() => {})
         else if (!isOver) won = this.claimed(key, token, state)

@@ -15,7 +15,11 @@ export async function inNextTurn<Made>(make: () => Made): Promise<Made> {
 
 function classOnce(decided: Promise<Handlers>): CacheHandlerClass {
   let Decided: CacheHandlerClass | undefined
-  void decided.then(({ CacheHandler }) => (Decided = CacheHandler))
+  // Whoever calls is told why there are no handlers.
+  decided.then(
+    ({ CacheHandler }) => (Decided = CacheHandler),
+    () => {},
+  )
 
   function waiting(context: CacheHandlerContext): CacheHandler {
     const made = decided.then(({ CacheHandler }) => new CacheHandler(context))
@@ -29,7 +33,7 @@ function classOnce(decided: Promise<Handlers>): CacheHandlerClass {
     }
   }
   // What a constructor returns is what `new` gives: after the first turn nothing of this is on the way of a call.
-  return class {
+  return class DistributedCacheHandler {
     constructor(context: CacheHandlerContext) {
       return Decided === undefined ? waiting(context) : new Decided(context)
     }
@@ -48,20 +52,23 @@ function objectOnce(decided: Promise<UseCacheHandler>): UseCacheHandler {
     getExpiration: async (tags) => (await decided).getExpiration(tags),
     updateTags: async (tags, durations) => (await decided).updateTags(tags, durations),
   }
-  void decided.then((handler) => {
-    once.get = handler.get.bind(handler)
-    once.set = handler.set.bind(handler)
-    once.refreshTags = handler.refreshTags.bind(handler)
-    once.getExpiration = handler.getExpiration.bind(handler)
-    once.updateTags = handler.updateTags.bind(handler)
-    if (isBuiltIn(handler)) markBuiltIn(once)
-  })
+  decided.then(
+    (handler) => {
+      once.get = handler.get.bind(handler)
+      once.set = handler.set.bind(handler)
+      once.refreshTags = handler.refreshTags.bind(handler)
+      once.getExpiration = handler.getExpiration.bind(handler)
+      once.updateTags = handler.updateTags.bind(handler)
+      if (isBuiltIn(handler)) markBuiltIn(once)
+    },
+    () => {},
+  )
   return once
 }
 
 /**
  * Handlers before it is known whose they are. Calls until then wait, and after that go to
- * the decided ones directly. `decided` must not reject.
+ * the decided ones directly. Where `decided` rejects, every call does.
  */
 export function handlersOnce(decided: Promise<Handlers>, oneForBoth: boolean): Handlers {
   const kind = (name: 'default' | 'remote'): UseCacheHandler =>

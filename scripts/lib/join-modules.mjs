@@ -46,6 +46,7 @@ ${withNames(path, text).trimEnd()}
   ])
   for (const client of clients) {
     const door = posix.relative(posix.dirname(client), root.replace(/\.js$/, ''))
+    checkImports(directory, client)
     const text = read(directory, client).replace(
       RELATIVE_REQUIRE,
       (_, request) => `require("${door}").parts["${resolve(client, request)}"]`,
@@ -64,16 +65,23 @@ export function removeModules(directory, folder, joined) {
   }
 }
 
-function visit(directory, path, joined) {
+function visit(directory, path, joined, importers = []) {
   if (joined.has(path)) return
+  if (importers.includes(path))
+    throw new Error(`${path} cannot be joined: it imports itself, by ${importers.join(', ')}.`)
   const text = read(directory, path)
   if (/\bmodule\.exports\b|\b__(?:dir|file)name\b/.test(text))
     throw new Error(`${path} cannot be joined: it depends on being a file.`)
-  const imports = importsOf(directory, path)
-  if ([...text.matchAll(RELATIVE_REQUIRE)].length !== imports.length)
-    throw new Error(`${path} cannot be joined: it requires something other than by an import.`)
-  for (const each of imports) visit(directory, each, joined)
+  for (const each of checkImports(directory, path)) visit(directory, each, joined, [...importers, path])
   joined.set(path, text)
+}
+
+/** The modules that one imports, which requires no others. */
+function checkImports(directory, path) {
+  const imports = importsOf(directory, path)
+  if ([...read(directory, path).matchAll(RELATIVE_REQUIRE)].length !== imports.length)
+    throw new Error(`${path} cannot be joined: it requires something other than by an import.`)
+  return imports
 }
 
 const importsOf = (directory, path) =>

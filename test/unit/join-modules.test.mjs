@@ -57,3 +57,18 @@ it.each([
   const { directory } = createModules({ 'index.js': text, 'a.js': '' })
   expect(() => joinModules(directory, 'index.js')).toThrow(message)
 })
+
+it('refuses a client that requires something in a branch, and modules that import each other', () => {
+  const { directory } = createModules({
+    'index.js': '',
+    'client.js': `const load = () => require("./a");\n`,
+    'a.js': `const b_1 = require("./b");\n`,
+    'b.js': `const a_1 = require("./a");\n`,
+  })
+  expect(() => joinModules(directory, 'index.js', ['client.js'])).toThrow(
+    'client.js cannot be joined: it requires something other than by an import',
+  )
+  expect(() => joinModules(directory, 'a.js')).toThrow(
+    'a.js cannot be joined: it imports itself, by a.js, b.js.',
+  )
+})

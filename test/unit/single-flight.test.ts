@@ -71,6 +71,14 @@ describe('a claim that goes along with a read', () => {
     expect(released).toEqual([])
   })
 
+  it('leads when it is granted at the second asking', () => {
+    const claim = early()
+    claim.settle({ holder: 'another:1', livesMs: 5 })
+    win(claim)
+    expect(claim.take()).toEqual({ role: 'leader' })
+    expect(flight.tokenOf('k')).toBe(claim.token)
+  })
+
   it('of somebody else costs nothing', () => {
     for (const holder of ['changed', '-', 'another:1', '']) {
       const claim = early()
