@@ -87,7 +87,7 @@ export function createRuntime(
           emit('gap', { reason })
         },
         onKey(key, kind, byThisProcess) {
-          if (kind === 'write' && !byThisProcess) local.overwritten(key)
+          if (kind === 'write') local.announced(key, byThisProcess)
           flight?.wake(key)
         },
       },

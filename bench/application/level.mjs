@@ -9,23 +9,13 @@ import { bounded, reasonOf } from '../lib/bounded.mjs'
 import { interleave } from '../lib/interleave.mjs'
 import { PEERS } from '../lib/install-peers.mjs'
 import { median, quantile, summarize } from '../lib/statistics.mjs'
+import { PAGES } from './pages.mjs'
 
 const autocannon = createRequire(join(PEERS, 'package.json'))('autocannon')
 
 const REPLICAS = 2
 const CONNECTIONS_PER_REPLICA = 16
 const LIMIT_MS = 240_000
-
-export const PAGES = [
-  { name: 'warm page (ISR)', path: '/bench/warm', reader: 'bench', figure: 'opsPerSecond' },
-  {
-    name: 'page with use cache',
-    path: '/bench-function/warm',
-    reader: 'bench-function',
-    figure: 'opsPerSecond',
-  },
-  { name: 'cold page', path: '/bench/cold', reader: 'bench', figure: 'ttfbMs' },
-]
 
 export async function runApplicationLevel({ quick, repetitions, only = '', wanted, log, fleets, pace }) {
   const pages = PAGES.filter(({ name }) => name.includes(only))

@@ -195,11 +195,14 @@ export class Cache {
       })
       reader.written(key, entry.tags)
       // The announcement of this very write may come back before its reply: then a read proves it later.
-      if (outcome === 'stored') local.keep(key, storedEntry(record, entry), proof)
+      if (outcome === 'stored') local.stored(key, storedEntry(record, entry), proof)
+      // Something newer is there, of which the bus may not have told yet.
+      else local.overwritten(key)
       flight?.stored(key)
       if (scope === 'response' && !entry.fromBuild) build?.spend(key)
       emit('write', { scope, key, outcome, bytes: record.length, ms: localNow() - startedAt })
     } catch (error) {
+      local.notAnswered(key)
       this.skip(scope, cacheKey, 'unavailable')
       this.unavailable('A write', error)
     } finally {

@@ -33,6 +33,8 @@ export interface Proof {
 /** Rough size of what an entry keeps alive besides its body: detail, tags, objects. */
 const ENTRY_OVERHEAD_BYTES: Bytes = 1024
 const NO_BODY = Buffer.alloc(0)
+/** Keys of which it is remembered that a write of this process was not answered. */
+const MAX_UNANSWERED_KEYS = 1_000
 
 /**
  * Entries that this process holds. In both presets they save the transfer of what Redis says is unchanged;
@@ -43,6 +45,8 @@ export class LocalEntries {
   private readonly lru: ByteLru<Held>
   /** The newest of what is under way for a key; a Set for each key, of one as a rule, would cost more. */
   private readonly reading = new Map<string, Proof>()
+  /** Keys that a write of this process may reach late, when something else was proven meanwhile. */
+  private readonly unanswered = new Set<string>()
   private epoch = 0
 
   constructor(limits: { maxBytes: Bytes; maxEntryBytes: Bytes }) {
@@ -85,13 +89,36 @@ export class LocalEntries {
     else this.reading.delete(key)
   }
 
-  /** Keeps what a read found, or what a write stored. */
+  /** Keeps what a read found. */
   keep(key: string, entry: HeldEntry, proof: Proof): void {
     const epoch = proof.overwritten ? -1 : proof.epoch
     const held = this.lru.get(key)
+    // What is proven is not given up for what is not.
+    if (proof.overwritten && held?.epoch === this.epoch) return
     // Of the same record, what is held may have content by now.
     if (held !== undefined && isSameRecord(held.entry, entry)) held.epoch = epoch
     else this.lru.set(key, { entry, epoch }, bytesOf(entry))
+  }
+
+  /** Keeps what a write stored. Whoever began to read before that was known may have found what was there before. */
+  stored(key: string, entry: HeldEntry, proof: Proof): void {
+    for (let other = this.reading.get(key); other !== undefined; other = other.older)
+      if (other !== proof) other.overwritten = true
+    this.keep(key, entry, proof)
+  }
+
+  /** A write had no answer: it may have been done, or be done later, and then nobody else announces it. */
+  notAnswered(key: string): void {
+    this.overwritten(key)
+    this.unanswered.delete(key)
+    this.unanswered.add(key)
+    if (this.unanswered.size > MAX_UNANSWERED_KEYS)
+      this.unanswered.delete(this.unanswered.values().next().value as string)
+  }
+
+  /** The bus says that an entry was written. What this process wrote it knows by the reply, if there was one. */
+  announced(key: string, byThisProcess: boolean): void {
+    if (!byThisProcess || this.unanswered.has(key)) this.overwritten(key)
   }
 
   /** Keeps content in place of the body of an entry, if it is still held and the content is not too large. */

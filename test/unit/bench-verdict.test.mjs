@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
-import { PAGES } from '../../bench/application/level.mjs'
+import { PAGES } from '../../bench/application/pages.mjs'
 import { behindBlock } from '../../bench/lib/behind.mjs'
 import { CAUSES } from '../../bench/lib/causes.mjs'
 import { readmeBlock } from '../../bench/lib/markdown.mjs'

@@ -169,3 +169,48 @@ describe('an overwrite that is announced', () => {
     }
   })
 })
+
+describe('what this process wrote', () => {
+  const memory = () => new LocalEntries({ maxBytes: MAX_BYTES, maxEntryBytes: MAX_ENTRY_BYTES })
+
+  it('is not replaced by what a read found before, whoever is told first', () => {
+    const local = memory()
+    const [before, after] = [entryOf(10), entryOf(10)]
+    const read = local.begin('k')
+    const write = local.begin('k')
+    local.stored('k', after, write)
+    local.end('k', write)
+    local.keep('k', before, read)
+    local.end('k', read)
+    expect(local.getProven('k')).toBe(after)
+  })
+
+  it('without an answer: neither what was held is proven, nor what is read until the write arrives', () => {
+    const local = memory()
+    const before = entryOf(10)
+    const keep = () => {
+      const read = local.begin('k')
+      local.keep('k', before, read)
+      local.end('k', read)
+    }
+    keep()
+    local.notAnswered('k')
+    expect([local.getProven('k'), local.get('k')]).toEqual([undefined, before])
+    keep()
+    expect(local.getProven('k')).toBe(before)
+    local.announced('k', true)
+    expect(local.getProven('k')).toBeUndefined()
+  })
+
+  it('with an answer: its announcement changes nothing', () => {
+    const local = memory()
+    const write = local.begin('k')
+    const entry = entryOf(10)
+    local.stored('k', entry, write)
+    local.end('k', write)
+    local.announced('k', true)
+    expect(local.getProven('k')).toBe(entry)
+    local.announced('k', false)
+    expect(local.getProven('k')).toBeUndefined()
+  })
+})
