@@ -23,8 +23,6 @@ import type { RequestBudget } from './request-budget'
 import { TagMemo } from './tag-memo'
 import type { LocalTagView } from './tag-view'
 
-export type { ReadOptions } from './judge'
-
 /** What to judge where the store has no record, given the clock that it told. */
 export type InsteadOfNone = (clock: Clock) => Promise<Entry | undefined>
 

@@ -6,7 +6,7 @@ import type { LocalMillis, Seconds } from '../../src/units'
 import type { Prerendered } from '../cache/build-tier'
 import type { Cache } from '../cache/cache'
 import type { CacheRead, CacheReadOptions } from '../cache/cache-read'
-import type { ReadOptions } from '../cache/entry-reader'
+import type { ReadOptions } from '../cache/judge'
 import type { HeldEntry } from '../cache/local-entries'
 import type {
   CacheControl,

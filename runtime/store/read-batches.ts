@@ -1,5 +1,5 @@
 import { DistributedCacheError } from '../../src/errors'
-import type { Bid, Patience, StoredBytes } from '../../src/store'
+import type { Bid, Patience, Store, StoredBytes } from '../../src/store'
 import type { TagView } from '../../src/tag-state'
 import type { Milliseconds } from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
@@ -56,16 +56,7 @@ export interface ReadBatchesOptions {
 }
 
 /** What every read of the tag state, with an entry or without, goes through. */
-export interface ReadBatches {
-  read(
-    key: string,
-    tags: readonly string[],
-    stamp?: Buffer,
-    patience?: Patience,
-    bid?: Bid,
-  ): Promise<StoredBytes>
-  readTags(tags: readonly string[], patience?: Patience): Promise<TagView>
-}
+export type ReadBatches = Pick<Store, 'read' | 'readTags'>
 
 /**
  * Reads that are asked for in one turn share one exchange: their entries, then one look at the tags of all of them,
