@@ -10,7 +10,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies, nodeProblem } from './install.mjs'
 
@@ -30,8 +30,12 @@ const suites = {
   e2e: { limitMs: 75 * minute, needsRedis: true },
 }
 
+/** Of each failed test, at the end of the output: a log may be kept by its tail alone. */
+const failureLines = 25
+
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const summary = []
+const failures = []
 
 function count(name, { passed = 0, failed = 0, skipped = 0, note = '' }) {
   totals.passed += passed
@@ -111,6 +115,13 @@ async function step(name, script, args) {
 function readReport(file) {
   try {
     const report = JSON.parse(readFileSync(file, 'utf8'))
+    for (const { name, message, status, assertionResults } of report.testResults) {
+      const failed = assertionResults.filter((each) => each.status === 'failed')
+      for (const { fullName, failureMessages } of failed)
+        failures.push({ title: `${relative(root, name)} > ${fullName}`, text: failureMessages.join('\n') })
+      if (status === 'failed' && failed.length === 0)
+        failures.push({ title: relative(root, name), text: message })
+    }
     // A file that could not be loaded, or whose hooks failed, has no failed test to be counted by.
     const brokenFiles = report.testResults.filter(
       ({ status, assertionResults }) =>
@@ -189,6 +200,12 @@ async function main() {
 }
 
 function printSummary() {
+  for (const { title, text } of failures) {
+    const lines = text.split('\n')
+    console.log(`\n=== failed: ${title}`)
+    console.log(lines.slice(0, failureLines).join('\n'))
+    if (lines.length > failureLines) console.log(`(${lines.length - failureLines} more lines, above)`)
+  }
   console.log('')
   const width = Math.max(...summary.map(({ name }) => name.length))
   for (const { name, passed, failed, skipped, note } of summary) {

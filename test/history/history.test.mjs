@@ -4,8 +4,9 @@ import { runHistory } from './run-history.mjs'
 
 // The short form of scripts/history.mjs: fixed seeds, real processes, real Redis.
 const TRAFFIC_MS = 20_000
-const BUG_MS = 25_000
-const LIMIT_MS = 90_000
+/** A bound: a run ends at its first violation, most within ten seconds. */
+const BUG_MS = 60_000
+const LIMIT_MS = 120_000
 
 let compiled
 beforeAll(async () => void (compiled = await compilePackage()))
@@ -24,7 +25,8 @@ describe('a history with faults', () => {
         replicas: 3,
         dist: compiled.directory,
       })
-      expect(violations).toEqual([])
+      // As the message too: a report keeps messages, not differences.
+      expect(violations, violations.join('\n')).toEqual([])
       // A run in which nothing happened proves nothing.
       expect(counts.judged).toBeGreaterThan(500)
       expect(counts.acknowledged).toBeGreaterThan(10)
@@ -36,7 +38,7 @@ describe('a history with faults', () => {
 describe('the checker finds', () => {
   it.each([
     { sabotage: 'fence', preset: 'strict', faults: false },
-    { sabotage: 'gap', preset: 'l1-pubsub', only: ['drop', 'deafen'] },
+    { sabotage: 'gap', preset: 'l1-pubsub', only: ['deafen'] },
     { sabotage: 'overwrite', preset: 'l1-pubsub', faults: false },
   ])(
     '$sabotage, when it is disabled',
