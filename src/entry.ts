@@ -1,5 +1,6 @@
 import { compress, decompress } from './compression'
 import type { ResolvedOptions } from './options'
+import { joined, type Pieces } from './pieces'
 import { fromJsonNumber, type JsonNumber, toJsonNumber } from './json-number'
 import type { Keyring } from './encryption'
 import {
@@ -80,8 +81,18 @@ const MAX_TAGS = 10_000
 export async function encodeEntry(
   key: string,
   entry: NewEntry,
-  { compression, maxEntryBytes, encryption }: EntryFormat,
+  format: EntryFormat,
 ): Promise<Buffer | undefined> {
+  const record = await encodeInPieces(key, entry, format)
+  return record && joined(record)
+}
+
+/** The same, of which large chunks of the entry are a part as they are. */
+export async function encodeInPieces(
+  key: string,
+  entry: NewEntry,
+  { compression, maxEntryBytes, encryption }: EntryFormat,
+): Promise<Buffer | Pieces | undefined> {
   const rawBytes = bytesOf(entry.chunks)
   // Before anything is spent on it.
   if (rawBytes > maxEntryBytes || entry.tags.length > MAX_TAGS) return undefined

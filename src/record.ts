@@ -1,6 +1,7 @@
 import { crc32 } from './crc32'
 import { type Keyring, MAX_KEY_ID_BYTES, seal, SEAL_BYTES, unseal } from './encryption'
 import type { Codec } from './options'
+import { gather, type Pieces, startOf } from './pieces'
 import { type Bytes, type Clock, NEVER, type ServerMicros } from './units'
 
 /**
@@ -91,7 +92,7 @@ export function encodeRecord(
   meta: Uint8Array,
   body: readonly Uint8Array[],
   ring?: Keyring,
-): Buffer {
+): Buffer | Pieces {
   const front = Buffer.alloc(HEAD_BYTES)
   MAGIC.copy(front, 0)
   front[4] = FORMAT_VERSION
@@ -108,8 +109,8 @@ export function encodeRecord(
   front.writeUInt32BE(head.rawBytes, 40)
   const content = [meta, ...body]
   const rest = ring === undefined ? content : seal(ring, content, authenticated(key, front))
-  const record = Buffer.concat([front, ...rest])
-  record.writeUInt32BE(checksum(key, record), 44)
+  const record = gather(front, rest)
+  startOf(record).writeUInt32BE(checksum(key, record), 44)
   return record
 }
 
@@ -171,8 +172,11 @@ function authenticated(key: string, record: Buffer): Uint8Array[] {
   return [record.subarray(0, 44), Buffer.from(key)]
 }
 
-function checksum(key: string, record: Buffer): number {
-  return crc32(record.subarray(HEAD_BYTES), crc32(record.subarray(0, 44), crc32(key)))
+function checksum(key: string, record: Buffer | Pieces): number {
+  const start = startOf(record)
+  const sum = crc32(start.subarray(HEAD_BYTES), crc32(start.subarray(0, 44), crc32(key)))
+  if (start === record) return sum
+  return (record as Pieces).list.slice(1).reduce((so, piece) => crc32(piece, so), sum)
 }
 
 function writeMicros(target: Buffer, micros: number, offset: number): void {

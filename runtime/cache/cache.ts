@@ -1,6 +1,7 @@
-import { encodeEntry, type Entry, type NewEntry, storedEntry } from '../../src/entry'
+import { encodeInPieces, type Entry, type NewEntry, storedEntry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
 import type { EntryScope } from '../../src/key-names'
+import { joined } from '../../src/pieces'
 import { localNow } from '../../src/server-time'
 import {
   type Bytes,
@@ -187,7 +188,7 @@ export class Cache {
     const { store, format, reader, local, flight, build, emit } = this.parts
     const proof = local.begin(key)
     try {
-      const record = await encodeEntry(key, entry, format)
+      const record = await encodeInPieces(key, entry, format)
       if (record === undefined) return this.skip(scope, cacheKey, 'too-large')
       const outcome = await store.write(key, record, this.ttlMs(entry.expire), {
         token: flight?.tokenOf(key),
@@ -195,7 +196,8 @@ export class Cache {
       })
       reader.written(key, entry.tags)
       // The announcement of this very write may come back before its reply: then a read proves it later.
-      if (outcome === 'stored') local.stored(key, storedEntry(record, entry), proof)
+      if (outcome === 'stored')
+        local.stored(key, local.keepsWritten ? storedEntry(joined(record), entry) : undefined, proof)
       // Something newer is there, of which the bus may not have told yet.
       else local.overwritten(key)
       flight?.stored(key)

@@ -49,7 +49,11 @@ export class LocalEntries {
   private readonly unanswered = new Set<string>()
   private epoch = 0
 
-  constructor(limits: { maxBytes: Bytes; maxEntryBytes: Bytes }) {
+  /** Whether what this process writes is held before it reads it. */
+  readonly keepsWritten: boolean
+
+  constructor(limits: { maxBytes: Bytes; maxEntryBytes: Bytes }, keepsWritten = true) {
+    this.keepsWritten = keepsWritten && limits.maxBytes > 0
     this.lru = new ByteLru(limits.maxBytes, limits.maxEntryBytes)
   }
 
@@ -100,11 +104,15 @@ export class LocalEntries {
     else this.lru.set(key, { entry, epoch }, bytesOf(entry))
   }
 
-  /** Keeps what a write stored. Whoever began to read before that was known may have found what was there before. */
-  stored(key: string, entry: HeldEntry, proof: Proof): void {
+  /**
+   * Keeps what a write stored, or nothing of the key. Whoever began to read before that was known may have found what
+   * was there before.
+   */
+  stored(key: string, entry: HeldEntry | undefined, proof: Proof): void {
     for (let other = this.reading.get(key); other !== undefined; other = other.older)
       if (other !== proof) other.overwritten = true
-    this.keep(key, entry, proof)
+    if (entry === undefined) this.drop(key)
+    else this.keep(key, entry, proof)
   }
 
   /** A write had no answer: it may have been done, or be done later, and then nobody else announces it. */

@@ -1,8 +1,9 @@
+import type { Pieces } from '../../src/pieces'
 import type { Topology } from '../../src/redis-topology'
 import type { CircuitChange } from './circuit'
 
-/** One argument of a command. Buffers go over the wire as they are. */
-export type CommandArgument = string | Buffer
+/** One argument of a command. Buffers go over the wire as they are, and so do pieces, as one argument. */
+export type CommandArgument = string | Buffer | Pieces
 
 /**
  * A Redis command, name first. `key` is the key that decides the Cluster slot, or undefined when any

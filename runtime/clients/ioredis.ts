@@ -1,5 +1,6 @@
 import { Command, Redis, ReplyError } from 'ioredis'
-import type { RedisReply } from './client'
+import { Pieces } from '../../src/pieces'
+import type { CommandArgument, RedisReply } from './client'
 import { createClientOver } from './create-client'
 import { keepStringsFast } from './fast-strings'
 import { GatheredReplies } from './gathered-replies'
@@ -54,7 +55,7 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
         for (const [index, { args }] of commands.entries()) {
           // Upper case passes by the reply transformers of ioredis (HGETALL to an object), which go by the
           // lower-case name, so that both drivers give what Redis said.
-          const command = new Command(args[0].toUpperCase(), args.slice(1), NO_ENCODING)
+          const command = new Command(args[0].toUpperCase(), batch.arguments(args), NO_ENCODING)
           gather(command, index, replies)
           void redis.sendCommand(command, batch)
           // ioredis would keep the arguments until the reply, and put them into an error reply.
@@ -84,13 +85,36 @@ class Batch {
   readonly isPipeline = true
   readonly destination: { redis: { stream: Redis['stream'] } }
   private text = ''
+  /** A command that ioredis cannot write: what it gives for it is not sent. */
+  private inPieces: readonly CommandArgument[] | undefined
 
   constructor(redis: Redis) {
     this.destination = { redis }
     redis.stream.cork()
   }
 
+  /** What ioredis shall know of the arguments of the next command, whose name comes first. */
+  arguments(args: readonly CommandArgument[]): (string | Buffer)[] {
+    const [, ...rest] = args
+    this.inPieces = rest.some((arg) => arg instanceof Pieces) ? args : undefined
+    return this.inPieces === undefined ? (rest as (string | Buffer)[]) : []
+  }
+
   write(data: string | Buffer): void {
+    if (this.inPieces !== undefined) this.writeInPieces(this.inPieces)
+    else this.append(data)
+  }
+
+  private writeInPieces(args: readonly CommandArgument[]): void {
+    this.text += `*${args.length}\r\n`
+    for (const arg of args) {
+      this.text += `$${typeof arg === 'string' ? Buffer.byteLength(arg) : arg.length}\r\n`
+      for (const piece of arg instanceof Pieces ? arg.list : [arg]) this.append(piece)
+      this.text += '\r\n'
+    }
+  }
+
+  private append(data: string | Uint8Array): void {
     if (typeof data === 'string') {
       this.text += data
     } else {
@@ -100,6 +124,7 @@ class Batch {
   }
 
   send(): void {
+    this.inPieces = undefined
     this.sendText()
     this.destination.redis.stream.uncork()
   }

@@ -1,5 +1,6 @@
 import type * as Driver from 'redis'
-import type { RedisCommand, RedisReply } from './client'
+import { joined, Pieces } from '../../src/pieces'
+import type { CommandArgument, RedisCommand, RedisReply } from './client'
 import { createClientOver } from './create-client'
 import { keepStringsFast } from './fast-strings'
 import { GatheredReplies } from './gathered-replies'
@@ -88,7 +89,7 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     // node-redis collects what is sent in one turn of the event loop and writes it at once.
     write(commands: readonly RedisCommand[]) {
       const replies = new GatheredReplies(commands.length)
-      for (const [index, { args }] of commands.entries()) gather(sendCommand(args), index, replies)
+      for (const [index, { args }] of commands.entries()) gather(sendCommand(whole(args)), index, replies)
       return replies.all
     },
     ping: () => sendCommand(['PING']).then(undefined, errorReplyAsValue),
@@ -103,6 +104,12 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     },
   }
   return link
+}
+
+/** node-redis takes no argument in pieces. */
+function whole(args: readonly CommandArgument[]): readonly (string | Buffer)[] {
+  if (!args.some((arg) => arg instanceof Pieces)) return args as readonly (string | Buffer)[]
+  return args.map((arg) => (arg instanceof Pieces ? joined(arg) : arg))
 }
 
 function gather(reply: Promise<RedisReply>, index: number, replies: GatheredReplies): void {

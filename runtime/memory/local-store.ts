@@ -1,4 +1,5 @@
 import { localNow } from '../../src/server-time'
+import { joined } from '../../src/pieces'
 import type { Store } from '../../src/store'
 import { ByteLru } from './byte-lru'
 
@@ -16,7 +17,7 @@ export function createLocalStore(shared: Store, limits: { maxBytes: number; maxE
       return { bytes: entry !== undefined && entry.expiresAt > localNow() ? entry.record : null, view }
     },
     async write(key, record, ttlMs) {
-      entries.set(key, { record, expiresAt: localNow() + ttlMs }, record.length)
+      entries.set(key, { record: joined(record), expiresAt: localNow() + ttlMs }, record.length)
       return 'stored'
     },
   }

@@ -8,6 +8,7 @@ import {
   type TagView,
 } from '../../src/tag-state'
 import type { Bytes } from '../../src/units'
+import { joined } from '../../src/pieces'
 import type { Store } from '../../src/store'
 import { ByteLru } from './byte-lru'
 
@@ -41,7 +42,7 @@ export function createMemoryStore(maxBytes: Bytes): Store {
     },
     readTags: async (tags) => view(tags),
     async write(key, record, ttlMs) {
-      entries.set(key, { record, expiresAt: localNow() + ttlMs }, record.length)
+      entries.set(key, { record: joined(record), expiresAt: localNow() + ttlMs }, record.length)
       return 'stored'
     },
     async add(key, record, ttlMs) {

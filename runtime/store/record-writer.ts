@@ -1,5 +1,6 @@
 import { keyPayload } from '../../src/bus-message'
 import { arrivalName, leaseName } from '../../src/key-names'
+import { type Pieces, startOf } from '../../src/pieces'
 import { HEAD_BYTES } from '../../src/record'
 import type { WriteDetails, WriteOutcome } from '../../src/store'
 import type { Milliseconds } from '../../src/units'
@@ -34,11 +35,11 @@ export class RecordWriter {
 
   write(
     key: string,
-    record: Buffer,
+    record: Buffer | Pieces,
     ttlMs: Milliseconds,
     { token = '', damaged }: WriteDetails,
   ): Promise<WriteOutcome> {
-    const head = record.subarray(0, HEAD_BYTES)
+    const head = startOf(record).subarray(0, HEAD_BYTES)
     const args = [head, String(ttlMs), token, ...this.message(key), damaged ?? '']
     return this.place(writeEntryScript, key, record, [key, leaseName(key)], args)
   }
@@ -54,7 +55,7 @@ export class RecordWriter {
   private async place(
     script: Script,
     key: string,
-    record: Buffer,
+    record: Buffer | Pieces,
     keys: readonly string[],
     args: readonly CommandArgument[],
   ): Promise<WriteOutcome> {
