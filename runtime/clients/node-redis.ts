@@ -1,5 +1,5 @@
 import type * as Driver from 'redis'
-import { joined, Pieces } from '../../src/pieces'
+import { Pieces } from '../../src/pieces'
 import type { CommandArgument, RedisCommand, RedisReply } from './client'
 import { createClientOver } from './create-client'
 import { keepStringsFast } from './fast-strings'
@@ -7,6 +7,7 @@ import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
 import { requireFrom } from './require-from'
+import { Scratch } from './scratch'
 
 /** `redis` is its client and four packages of commands that are not used here. Literals, so that bundlers trace it. */
 const driver =
@@ -56,6 +57,7 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
       highWaterMark: WRITE_THROUGH_BYTES,
     } as never,
   })
+  const scratch = new Scratch()
   let destroyed = false
   let dialling = true
   // Protocol errors come as `error`, too, and leave the socket open; the owner destroys the link.
@@ -85,11 +87,28 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
   const sendCommand = (args: readonly (string | Buffer)[]): Promise<RedisReply> =>
     client.sendCommand<RedisReply>(args as (string | Buffer)[], COMMAND_OPTIONS)
 
+  /** node-redis takes no argument in pieces. */
+  function sendWhole(args: readonly CommandArgument[]): Promise<RedisReply> {
+    if (!args.some((arg) => arg instanceof Pieces)) return sendCommand(args as readonly (string | Buffer)[])
+    const joins: (() => void)[] = []
+    const reply = sendCommand(
+      args.map((arg) => {
+        if (!(arg instanceof Pieces)) return arg
+        const { bytes, giveBack } = scratch.join(arg)
+        if (giveBack !== undefined) joins.push(giveBack)
+        return bytes
+      }),
+    )
+    const done = (): void => joins.forEach((giveBack) => giveBack())
+    reply.then(done, (error: unknown) => isErrorReply(error) && done())
+    return reply
+  }
+
   const link: Link = {
     // node-redis collects what is sent in one turn of the event loop and writes it at once.
     write(commands: readonly RedisCommand[]) {
       const replies = new GatheredReplies(commands.length)
-      for (const [index, { args }] of commands.entries()) gather(sendCommand(whole(args)), index, replies)
+      for (const [index, { args }] of commands.entries()) gather(sendWhole(args), index, replies)
       return replies.all
     },
     ping: () => sendCommand(['PING']).then(undefined, errorReplyAsValue),
@@ -104,12 +123,6 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     },
   }
   return link
-}
-
-/** node-redis takes no argument in pieces. */
-function whole(args: readonly CommandArgument[]): readonly (string | Buffer)[] {
-  if (!args.some((arg) => arg instanceof Pieces)) return args as readonly (string | Buffer)[]
-  return args.map((arg) => (arg instanceof Pieces ? joined(arg) : arg))
 }
 
 function gather(reply: Promise<RedisReply>, index: number, replies: GatheredReplies): void {
