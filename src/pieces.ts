@@ -1,9 +1,13 @@
 import type { Bytes } from './units'
 
-/** Smaller chunks are joined to their neighbours: to give a socket one more costs about as much as to copy this. */
-const MIN_PIECE_BYTES: Bytes = 16 * 1024
+/** Less than this is joined to its neighbours: to give a socket one more piece costs more than the copy. */
+const MIN_PIECE_BYTES: Bytes = 1024
+const MAX_PIECES = 64
 
-/** Bytes that go to a socket one piece after another. To join them would copy them all, into memory that is soon garbage. */
+/**
+ * Bytes that go to a socket one piece after another. To join them would copy them all into memory outside of the heap,
+ * and that soon makes V8 collect, which costs more than everything else in a write.
+ */
 export class Pieces {
   readonly length: Bytes
 
@@ -12,8 +16,10 @@ export class Pieces {
   }
 }
 
-/** The chunks as one buffer, or in pieces of which only the small ones are copied. What is first is a copy, or itself. */
+/** `first` and what follows it: in one buffer if it is little, else in pieces, of which only the small ones are copied. */
 export function gather(first: Buffer, chunks: readonly Uint8Array[]): Buffer | Pieces {
+  const total = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+  const least = Math.max(MIN_PIECE_BYTES, total / MAX_PIECES)
   const pieces: Uint8Array[] = []
   let small: Uint8Array[] = [first]
   const join = (): void => {
@@ -21,7 +27,7 @@ export function gather(first: Buffer, chunks: readonly Uint8Array[]): Buffer | P
     small = []
   }
   for (const chunk of chunks) {
-    if (chunk.byteLength < MIN_PIECE_BYTES) {
+    if (chunk.byteLength < least) {
       small.push(chunk)
     } else {
       join()
@@ -37,7 +43,7 @@ export function joined(bytes: Buffer | Pieces): Buffer {
   return bytes instanceof Pieces ? Buffer.concat(bytes.list, bytes.length) : bytes
 }
 
-/** Where they begin: `gather` gave it as first. */
+/** The beginning, at least what `gather` was given as first. */
 export function startOf(bytes: Buffer | Pieces): Buffer {
   return bytes instanceof Pieces ? bytes.list[0] : bytes
 }
