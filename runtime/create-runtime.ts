@@ -59,8 +59,7 @@ export function createRuntime(
   const log = createLogger()
   const names = createKeyNames(config.options.keyPrefix, config.namespace)
   const publisher = randomUUID()
-  // In `strict` each read asks Redis anyway: what is written, and perhaps never read here, would be memory for nothing.
-  const local = new LocalEntries(config.options.l1, config.options.preset === 'l1-pubsub')
+  const local = new LocalEntries(config.options.l1)
   const view = new LocalTagView()
   const client = config.backend === 'memory' ? undefined : openClient(config, names, circuitChanged)
   const store =

@@ -1,6 +1,6 @@
 import { compress, decompress } from './compression'
 import type { ResolvedOptions } from './options'
-import { joined, type Pieces } from './pieces'
+import { joined, Pieces, startOf } from './pieces'
 import { fromJsonNumber, type JsonNumber, toJsonNumber } from './json-number'
 import type { Keyring } from './encryption'
 import {
@@ -126,11 +126,14 @@ function packTags(tags: readonly string[]): string | readonly string[] {
 
 /**
  * The entry as a reader would find it in `record`, which was made of it: known, so that nothing is checked, decrypted
- * or decompressed.
+ * or decompressed, and nothing joined before somebody wants the body.
  */
-export function storedEntry(record: Buffer, entry: NewEntry): Entry {
+export function storedEntry(record: Buffer | Pieces, entry: NewEntry): Entry {
   const { fence, bornAt, modifiedAt, tags, retryAt, retryFence, fromBuild, revalidate, expire } = entry
   const refused = retryAt > 0
+  const rawBytes = bytesOf(entry.chunks)
+  let whole: Buffer | Pieces = isOpen(startOf(record)) ? record : Buffer.concat(entry.chunks)
+  let body = whole instanceof Pieces ? undefined : whole.subarray(whole.length - rawBytes)
   return {
     fence,
     bornAt,
@@ -143,10 +146,14 @@ export function storedEntry(record: Buffer, entry: NewEntry): Entry {
     expire,
     // What JSON leaves out is missing for everybody.
     detail: JSON.parse(JSON.stringify(entry.detail)) as unknown,
-    body: isOpen(record)
-      ? record.subarray(record.length - bytesOf(entry.chunks))
-      : Buffer.concat(entry.chunks),
-    stamp: record.subarray(0, HEAD_BYTES),
+    get body() {
+      if (body === undefined) {
+        whole = joined(whole)
+        body = whole.subarray(whole.length - rawBytes)
+      }
+      return body
+    },
+    stamp: startOf(record).subarray(0, HEAD_BYTES),
   }
 }
 

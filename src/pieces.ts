@@ -16,7 +16,10 @@ export class Pieces {
   }
 }
 
-/** `first` and what follows it: in one buffer if it is little, else in pieces, of which only the small ones are copied. */
+/**
+ * `first` and what follows it: in one buffer if it is little, else in pieces, of which only the small ones are copied, and
+ * those that would keep much more memory than their own.
+ */
 export function gather(first: Buffer, chunks: readonly Uint8Array[]): Buffer | Pieces {
   const total = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
   const least = Math.max(MIN_PIECE_BYTES, total / MAX_PIECES)
@@ -27,7 +30,7 @@ export function gather(first: Buffer, chunks: readonly Uint8Array[]): Buffer | P
     small = []
   }
   for (const chunk of chunks) {
-    if (chunk.byteLength < least) {
+    if (chunk.byteLength < least || chunk.buffer.byteLength > 2 * chunk.byteLength) {
       small.push(chunk)
     } else {
       join()

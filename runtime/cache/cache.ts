@@ -1,7 +1,6 @@
-import { encodeInPieces, type Entry, type NewEntry, storedEntry } from '../../src/entry'
+import { bytesOf, encodeInPieces, type Entry, type NewEntry, storedEntry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
 import type { EntryScope } from '../../src/key-names'
-import { joined } from '../../src/pieces'
 import { localNow } from '../../src/server-time'
 import {
   type Bytes,
@@ -196,8 +195,8 @@ export class Cache {
       })
       reader.written(key, entry.tags)
       // The announcement of this very write may come back before its reply: then a read proves it later.
-      if (outcome === 'stored')
-        local.stored(key, local.keepsWritten ? storedEntry(joined(record), entry) : undefined, proof)
+      if (outcome === 'stored' && !local.isOff)
+        local.stored(key, storedEntry(record, entry), proof, bytesOf(entry.chunks))
       // Something newer is there, of which the bus may not have told yet.
       else local.overwritten(key)
       flight?.stored(key)

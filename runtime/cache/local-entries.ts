@@ -49,11 +49,7 @@ export class LocalEntries {
   private readonly unanswered = new Set<string>()
   private epoch = 0
 
-  /** Whether what this process writes is held before it reads it. */
-  readonly keepsWritten: boolean
-
-  constructor(limits: { maxBytes: Bytes; maxEntryBytes: Bytes }, keepsWritten = true) {
-    this.keepsWritten = keepsWritten && limits.maxBytes > 0
+  constructor(limits: { maxBytes: Bytes; maxEntryBytes: Bytes }) {
     this.lru = new ByteLru(limits.maxBytes, limits.maxEntryBytes)
   }
 
@@ -94,25 +90,21 @@ export class LocalEntries {
   }
 
   /** Keeps what a read found. */
-  keep(key: string, entry: HeldEntry, proof: Proof): void {
+  keep(key: string, entry: HeldEntry, proof: Proof, bytes = bytesOf(entry)): void {
     const epoch = proof.overwritten ? -1 : proof.epoch
     const held = this.lru.get(key)
     // What is proven is not given up for what is not.
     if (proof.overwritten && held?.epoch === this.epoch) return
     // Of the same record, what is held may have content by now.
     if (held !== undefined && isSameRecord(held.entry, entry)) held.epoch = epoch
-    else this.lru.set(key, { entry, epoch }, bytesOf(entry))
+    else this.lru.set(key, { entry, epoch }, bytes)
   }
 
-  /**
-   * Keeps what a write stored, or nothing of the key. Whoever began to read before that was known may have found what
-   * was there before.
-   */
-  stored(key: string, entry: HeldEntry | undefined, proof: Proof): void {
+  /** Keeps what a write stored, whose body nobody needs yet. Whoever began to read before that was known may have found what was there before. */
+  stored(key: string, entry: HeldEntry, proof: Proof, bodyBytes: Bytes = entry.body.length): void {
     for (let other = this.reading.get(key); other !== undefined; other = other.older)
       if (other !== proof) other.overwritten = true
-    if (entry === undefined) this.drop(key)
-    else this.keep(key, entry, proof)
+    this.keep(key, entry, proof, contentBytes(entry, bodyBytes))
   }
 
   /** A write had no answer: it may have been done, or be done later, and then nobody else announces it. */

@@ -11,18 +11,21 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type {
+  CommandArgument,
   ConnectionEvent,
   ConnectionOptions,
   RedisClient,
   RedisCommand,
   RedisReply,
 } from '../../runtime/clients/client'
+import { Pieces } from '../../src/pieces'
 import { createIoredis, createNodeRedis } from '../support/clients'
 import { startRedis, type RedisServer, type StartRedisOptions } from '../support/redis-server'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy'
 
 // A server that answers does so within this; generous, because the machine is shared.
 const ENOUGH_MS = 10_000
+const FEW_BYTES = Buffer.from([0, 13, 10, 255, 36, 49, 13, 10, 200, 1])
 
 let server: RedisServer
 let proxy: TcpProxy
@@ -123,6 +126,31 @@ describe.each([
       // Not toEqual: a difference of two bodies this large would take minutes to print.
       expect(body.equals(first as Buffer)).toBe(true)
       expect(body.equals(second as Buffer)).toBe(true)
+    })
+
+    it('carries arguments in pieces, many at a time, between others', async () => {
+      const client = await openReady()
+      const bodies = [10, 5_000, 300_000, ...Array<number>(10).fill(50_000)].map((bytes) => randomBytes(bytes))
+      const inPieces = (body: Buffer) =>
+        new Pieces([body.subarray(0, 3), new Uint8Array(body.subarray(3, 9)), body.subarray(9)])
+      for (let round = 0; round < 2; round++) {
+        const batches = bodies.map((body, index) =>
+          client.send([
+            command('PING'),
+            command('SET', `body ${index} é`, inPieces(body), 'PX', '60000'),
+            command('GET', `body ${index} é`),
+            command('RPUSH', `list ${round} ${index}`, inPieces(body), 'é', inPieces(FEW_BYTES)),
+            command('LRANGE', `list ${round} ${index}`, '0', '-1'),
+          ]),
+        )
+        for (const [index, body] of bodies.entries()) {
+          const [pong, ok, read, count, list] = await (batches[index] as Promise<RedisReply[]>)
+          expect([pong, ok, count]).toEqual([Buffer.from('PONG'), Buffer.from('OK'), 3])
+          expect(body.equals(read as Buffer)).toBe(true)
+          const [first, second, third] = list as Buffer[]
+          expect([body.equals(first as Buffer), second, third]).toEqual([true, Buffer.from('é'), FEW_BYTES])
+        }
+      }
     })
 
     it('gives null, integers, arrays and errors in place, as Redis said them', async () => {
@@ -289,7 +317,10 @@ describe.each([
       await expect(client.send([command('ECHO', 'x')], ENOUGH_MS)).resolves.toEqual([Buffer.from('x')])
     })
 
-    it('does not keep the payload of a batch that timed out', async () => {
+    it.each([
+      ['in one buffer', (payload: Buffer) => payload],
+      ['in pieces', (payload: Buffer) => new Pieces([Buffer.from('head'), payload])],
+    ])('does not keep the payload of a batch that timed out, %s', async (_how, argument) => {
       const client = await openReady({ url: proxy.url })
       proxy.pause()
       const payloads: WeakRef<Buffer>[] = []
@@ -298,7 +329,7 @@ describe.each([
       const send = (): void => {
         const payload = Buffer.alloc(128 * 1024, 'x')
         payloads.push(new WeakRef(payload))
-        timeouts.push(client.send([command('SET', 'a', payload), command('GET', 'a')], 50).catch(codeOf))
+        timeouts.push(client.send([command('SET', 'a', argument(payload)), command('GET', 'a')], 50).catch(codeOf))
       }
       for (let count = 0; count < 4; count++) send()
       expect(await Promise.all(timeouts)).toEqual(Array(4).fill('TIMEOUT'))
@@ -709,7 +740,7 @@ describe.each([
   })
 })
 
-function command(...args: [string, ...(string | Buffer)[]]): RedisCommand {
+function command(...args: [string, ...CommandArgument[]]): RedisCommand {
   return { key: undefined, args }
 }
 
