@@ -14,18 +14,24 @@ const KINDS = ['NULL', 'APP_PAGE', 'APP_ROUTE', 'PAGES', 'REDIRECT', 'FETCH', 'I
   | 'NULL'
 )[]
 
-/** A value of `cacheHandler`, packed: facts as JSON, content as sections. */
+/**
+ * A value of `cacheHandler`, packed: facts as JSON, content as sections. Of facts, null stands for undefined:
+ *
+ * ```
+ * APP_PAGE, APP_ROUTE, PAGES   parts (a sum of those below), status, headers; of segments, if there are any, the paths
+ * FETCH                        data without its body; tags, 1: those of the entry; revalidate, unless it is the entry's
+ * IMAGE                        etag, upstreamEtag, extension; revalidate, if there is one
+ * ```
+ */
 type ResponseDetail = [
   /** index in KINDS */
   kind: number,
   sections: readonly SectionInfo[],
   /** as Next gave it to `set`; 0: it gave none, 1: what the life of the entry was made of */
   cacheControl: [revalidate: JsonNumber | false, expire?: JsonNumber] | 0 | 1,
-  /** what is neither content nor cacheControl, by kind */
   ...facts: unknown[],
 ]
 
-/** What a page or route has besides its status and headers, which are null where it has none: a sum of these. */
 const HAS_TAGS_HEADER = 1
 const HAS_RSC = 2
 const HAS_POSTPONED = 4
@@ -130,6 +136,9 @@ function packFacts(value: ResponseValue | null, sections: SectionWriter, told: T
       if (revalidate !== undefined) facts.push(toJsonNumber(revalidate))
       return facts
     }
+    default:
+      // Of a later Next.js: it has no index, and whoever reads it counts a miss.
+      return []
   }
 }
 

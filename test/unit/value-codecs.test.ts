@@ -135,6 +135,11 @@ describe('values of cacheHandler survive a round trip', () => {
     expect(chunks.map((chunk) => chunk.byteLength)).toEqual([3000])
   })
 
+  it('a kind of a later Next.js is packed, and throws when it is read, for the handler to count as a miss', () => {
+    const { detail, chunks } = packResponse({ kind: 'SHELL' } as never, undefined, NOTHING_TOLD)
+    expect(() => unpackResponse(detail, Buffer.concat(chunks), NOTHING_TOLD)).toThrow('unknown kind')
+  })
+
   it('a detail that does not fit the body throws, for the handler to count as a miss', () => {
     fc.assert(
       fc.property(appPage, fc.jsonValue(), fc.uint8Array({ maxLength: 50 }), (page, junk, body) => {
