@@ -7,6 +7,7 @@ import {
   decodeRecord,
   encodeRecord,
   HEAD_BYTES,
+  isIntact,
   isOpen,
   MAX_META_BYTES,
   type RecordFault,
@@ -45,22 +46,24 @@ export interface Entry {
 }
 
 export interface PackedValue {
-  readonly detail: object
+  /** Any JSON. */
+  readonly detail: unknown
   readonly chunks: readonly Uint8Array[]
 }
 
 export type NewEntry = Omit<Entry, 'detail' | 'body' | 'stamp'> & PackedValue
 
-interface Metadata {
-  /** Tags: joined by commas where none of them has one, as no tag of a page can. */
-  t: string | readonly string[]
-  q?: ServerMicros
-  k?: Clock | undefined
-  b?: 1
-  r: JsonNumber
-  e: JsonNumber
-  d: object
-}
+/** The metadata of a record, as JSON. What few entries have comes last, and is left out. */
+type Metadata = [
+  /** joined by commas where none of them has one, as no tag of a page can */
+  tags: string | readonly string[],
+  revalidate: JsonNumber,
+  expire: JsonNumber,
+  detail: unknown,
+  fromBuild?: 0 | 1,
+  retryAt?: ServerMicros,
+  retryFence?: Clock | undefined,
+]
 
 export function bytesOf(chunks: readonly Uint8Array[]): Bytes {
   let total = 0
@@ -96,20 +99,13 @@ export async function encodeInPieces(
   const rawBytes = bytesOf(entry.chunks)
   // Before anything is spent on it.
   if (rawBytes > maxEntryBytes || entry.tags.length > MAX_TAGS) return undefined
-  const meta: Metadata = {
-    t: packTags(entry.tags),
-    r: toJsonNumber(entry.revalidate),
-    e: toJsonNumber(entry.expire),
-    d: entry.detail,
-  }
-  if (entry.retryAt > 0) {
-    meta.q = entry.retryAt
-    meta.k = entry.retryFence
-  }
-  if (entry.fromBuild) meta.b = 1
+  const { fence, bornAt, modifiedAt, tags, retryAt, retryFence, detail } = entry
+  const meta: Metadata = [packTags(tags), toJsonNumber(entry.revalidate), toJsonNumber(entry.expire), detail]
+  if (entry.fromBuild || retryAt > 0) meta.push(entry.fromBuild ? 1 : 0)
+  if (retryAt > 0) meta.push(retryAt)
+  if (retryAt > 0 && retryFence !== undefined) meta.push(retryFence)
   const metaBytes = Buffer.from(JSON.stringify(meta), 'utf8')
   if (metaBytes.length > MAX_META_BYTES) return undefined
-  const { fence, bornAt, modifiedAt } = entry
   const head: RecordHead = { fence, bornAt, modifiedAt, codec: 'none', rawBytes }
   const { codec } = compression
   if (codec !== 'none' && rawBytes >= compression.thresholdBytes) {
@@ -126,11 +122,15 @@ function packTags(tags: readonly string[]): string | readonly string[] {
 
 /**
  * The entry as a reader would find it in `record`, which was made of it: known, so that nothing is checked, decrypted
- * or decompressed, and nothing joined before somebody wants the body.
+ * or decompressed. Pieces are joined when somebody wants the body, and then it is checked: the memory of chunks is
+ * shared with others.
  */
-export function storedEntry(record: Buffer | Pieces, entry: NewEntry): Entry {
+export function storedEntry(key: string, record: Buffer | Pieces, entry: NewEntry): Entry {
   const { fence, bornAt, modifiedAt, tags, retryAt, retryFence, fromBuild, revalidate, expire } = entry
   const refused = retryAt > 0
+  // In memory of its own, since it may outlive the rest.
+  const stamp = Buffer.allocUnsafeSlow(HEAD_BYTES)
+  startOf(record).copy(stamp)
   const rawBytes = bytesOf(entry.chunks)
   let whole: Buffer | Pieces = isOpen(startOf(record)) ? record : Buffer.concat(entry.chunks)
   let body = whole instanceof Pieces ? undefined : whole.subarray(whole.length - rawBytes)
@@ -149,11 +149,12 @@ export function storedEntry(record: Buffer | Pieces, entry: NewEntry): Entry {
     get body() {
       if (body === undefined) {
         whole = joined(whole)
+        if (!isIntact(key, whole)) throw new Error('what was written has changed')
         body = whole.subarray(whole.length - rawBytes)
       }
       return body
     },
-    stamp: startOf(record).subarray(0, HEAD_BYTES),
+    stamp,
   }
 }
 
@@ -165,19 +166,20 @@ export function decodeEntry(
 ): Entry | RecordFault | Promise<Entry | RecordFault> {
   const record = decodeRecord(key, bytes, maxEntryBytes, encryption)
   if (typeof record === 'string') return record
-  const meta = record.meta as Partial<Metadata> | null
-  if (typeof meta !== 'object' || meta === null) return 'metadata'
-  const { t, q: retryAt = 0, k: retryFence, d: detail } = meta
-  const tags: unknown = typeof t === 'string' ? t.split(',') : t
+  if (!Array.isArray(record.meta) || record.meta.length < 4) return 'metadata'
+  const [packed, storedRevalidate, storedExpire, detail, mark = 0, retryAt = 0, retryFence] =
+    record.meta as unknown[]
+  const tags: unknown = typeof packed === 'string' ? packed.split(',') : packed
   if (!Array.isArray(tags) || tags.length > MAX_TAGS) return 'metadata'
   if (!tags.every((tag) => typeof tag === 'string')) return 'metadata'
+  if (mark !== 0 && mark !== 1) return 'metadata'
+  if (!Number.isSafeInteger(retryAt)) return 'metadata'
   if (retryFence !== undefined && !Number.isSafeInteger(retryFence)) return 'metadata'
-  if (!Number.isSafeInteger(retryAt) || typeof detail !== 'object' || detail === null) return 'metadata'
   let revalidate: Seconds
   let expire: Seconds
   try {
-    revalidate = fromJsonNumber(meta.r)
-    expire = fromJsonNumber(meta.e)
+    revalidate = fromJsonNumber(storedRevalidate)
+    expire = fromJsonNumber(storedExpire)
   } catch {
     return 'metadata'
   }
@@ -187,9 +189,9 @@ export function decodeEntry(
     bornAt,
     modifiedAt,
     tags: tags as string[],
-    retryAt,
-    retryFence,
-    fromBuild: meta.b === 1 ? true : undefined,
+    retryAt: retryAt as ServerMicros,
+    retryFence: retryFence as Clock | undefined,
+    fromBuild: mark === 1 ? true : undefined,
     revalidate,
     expire,
     detail,

@@ -9,10 +9,13 @@ const MAX_PIECES = 64
  * and that soon makes V8 collect, which costs more than everything else in a write.
  */
 export class Pieces {
-  readonly length: Bytes
+  constructor(readonly list: readonly [first: Buffer, ...rest: Uint8Array[]]) {}
 
-  constructor(readonly list: readonly [first: Buffer, ...rest: Uint8Array[]]) {
-    this.length = list.reduce((total, piece) => total + piece.byteLength, 0)
+  /** Counted anew: whoever gave us a chunk may have given its memory away. */
+  get length(): Bytes {
+    let total = 0
+    for (const piece of this.list) total += piece.byteLength
+    return total
   }
 }
 
@@ -43,7 +46,7 @@ export function gather(first: Buffer, chunks: readonly Uint8Array[]): Buffer | P
 }
 
 export function joined(bytes: Buffer | Pieces): Buffer {
-  return bytes instanceof Pieces ? Buffer.concat(bytes.list, bytes.length) : bytes
+  return bytes instanceof Pieces ? Buffer.concat(bytes.list) : bytes
 }
 
 /** The beginning, at least what `gather` was given as first. */

@@ -1,27 +1,26 @@
 import { crc32 } from './crc32'
 import { type Keyring, MAX_KEY_ID_BYTES, seal, SEAL_BYTES, unseal } from './encryption'
 import type { Codec } from './options'
-import { gather, type Pieces, startOf } from './pieces'
+import { gather, Pieces, startOf } from './pieces'
 import { type Bytes, type Clock, NEVER, type ServerMicros } from './units'
 
 /**
- * An entry as Redis stores it: a head of fixed width, metadata as JSON, then raw bytes.
+ * An entry as Redis stores it: a head of fixed width, metadata as a JSON list, then raw bytes. Numbers are big-endian.
  *
  * ```
- *  0  4  magic "NDC" 0x1a
- *  4  1  format version
- *  5  1  codec of the body
- *  6  1  length of the id of the key that seals the record; 0: it is plain
- *  7  1  reserved, 0
- *  8  8  fence       } big-endian, so that the write script can order two records
- * 16  8  bornAt      } by comparing bytes 8 to 23 as strings
- * 24  8  modifiedAt
- * 32  4  length of the metadata
- * 36  4  length of the body, compressed if it is
- * 40  4  length of the body once decompressed
- * 44  4  CRC-32 of the name of its key, bytes 0 to 43 and all that follows
- * 48     metadata, then body; of a sealed record, both as src/encryption.ts describes
+ *  0  4  CRC-32 of the name of its key, and of all that follows here
+ *  4  3  magic "NDC"
+ *  7  1  format version
+ *  8  1  codec of the body (bits 0 and 1), length of the id of the key that seals the record (the others; 0: it is plain)
+ *  9  7  fence       } so that the write script can order two records
+ * 16  7  bornAt      } by comparing bytes 9 to 22 as strings
+ * 23  7  modifiedAt
+ * 30  3  length of the metadata
+ * 33  4  length of the body once decompressed
+ * 37     metadata, then body; of a sealed record, both as src/encryption.ts describes
  * ```
+ *
+ * The metadata is described in src/entry.ts. The body ends where the record does.
  *
  * A record belongs to the key that it was written under: a copy under another one is damage, told by the
  * checksum; sealed, the head and the name of the key are authenticated with the rest.
@@ -29,12 +28,14 @@ import { type Bytes, type Clock, NEVER, type ServerMicros } from './units'
  * Whatever Redis returns is untrusted: `decodeRecord` answers a reason instead of throwing, and allocates
  * nothing that the caller's bound does not cover.
  */
-export const HEAD_BYTES = 48
+export const HEAD_BYTES = 37
+/** Offset of the magic. With the format version behind it, it tells a record of ours from whatever else there is. */
+export const MAGIC_OFFSET = 4
+/** The magic and the format version. */
+export const MAGIC = Buffer.from('NDC\x04')
 /** Offset and length of (fence, bornAt): what the write script compares. */
-export const ORDER_OFFSET = 8
-export const ORDER_BYTES = 16
-export const FORMAT_VERSION = 3
-export const MAGIC = Buffer.from([0x4e, 0x44, 0x43, 0x1a])
+export const ORDER_OFFSET = 9
+export const ORDER_BYTES = 14
 const MAGIC_NUMBER = MAGIC.readUInt32BE(0)
 /** Metadata beyond this is refused, by writers as by readers: tags and headers, never content. */
 export const MAX_META_BYTES: Bytes = 1024 * 1024
@@ -44,7 +45,8 @@ export function maxRecordBytes(maxEntryBytes: Bytes): Bytes {
   return HEAD_BYTES + MAX_KEY_ID_BYTES + SEAL_BYTES + MAX_META_BYTES + maxEntryBytes
 }
 
-const CODECS: readonly Codec[] = ['none', 'gzip', 'brotli', 'zstd']
+/** Two bits say which. */
+const CODECS = ['none', 'gzip', 'brotli', 'zstd'] as const satisfies readonly Codec[]
 
 export interface RecordHead {
   /** The clock value up to which the generation's knowledge was complete. */
@@ -70,7 +72,6 @@ export type RecordFault =
   | 'short'
   | 'magic'
   | 'version'
-  | 'codec'
   | 'length'
   | 'too-large'
   | 'time'
@@ -93,24 +94,18 @@ export function encodeRecord(
   body: readonly Uint8Array[],
   ring?: Keyring,
 ): Buffer | Pieces {
-  const front = Buffer.alloc(HEAD_BYTES)
-  MAGIC.copy(front, 0)
-  front[4] = FORMAT_VERSION
-  front[5] = CODECS.indexOf(head.codec)
-  front[6] = ring === undefined ? 0 : ring.first.length
-  writeMicros(front, head.fence, 8)
+  const front = Buffer.allocUnsafe(HEAD_BYTES)
+  MAGIC.copy(front, MAGIC_OFFSET)
+  front[8] = CODECS.indexOf(head.codec) | ((ring?.first.length ?? 0) << 2)
+  writeMicros(front, head.fence, 9)
   writeMicros(front, head.bornAt, 16)
-  writeMicros(front, head.modifiedAt, 24)
-  front.writeUInt32BE(meta.byteLength, 32)
-  front.writeUInt32BE(
-    body.reduce((total, chunk) => total + chunk.byteLength, 0),
-    36,
-  )
-  front.writeUInt32BE(head.rawBytes, 40)
+  writeMicros(front, head.modifiedAt, 23)
+  front.writeUIntBE(meta.byteLength, 30, 3)
+  front.writeUInt32BE(head.rawBytes, 33)
   const content = [meta, ...body]
   const rest = ring === undefined ? content : seal(ring, content, authenticated(key, front))
   const record = gather(front, rest)
-  startOf(record).writeUInt32BE(checksum(key, record), 44)
+  startOf(record).writeUInt32BE(checksum(key, record), 0)
   return record
 }
 
@@ -122,25 +117,24 @@ export function decodeRecord(
   ring?: Keyring,
 ): RawRecord | RecordFault {
   if (bytes.length < HEAD_BYTES) return 'short'
-  if (bytes.readUInt32BE(0) !== MAGIC_NUMBER) return 'magic'
-  if (bytes[4] !== FORMAT_VERSION) return 'version'
-  const codec = CODECS[bytes[5] as number]
-  if (codec === undefined) return 'codec'
-  const keyIdBytes = bytes[6] as number
-  const metaLength = bytes.readUInt32BE(32)
-  const bodyLength = bytes.readUInt32BE(36)
-  const rawBytes = bytes.readUInt32BE(40)
+  const magic = bytes.readUInt32BE(MAGIC_OFFSET)
+  if (magic !== MAGIC_NUMBER) return magic >>> 8 === MAGIC_NUMBER >>> 8 ? 'version' : 'magic'
+  const kind = bytes[8] as number
+  const codec = CODECS[kind & 3] as Codec
+  const keyIdBytes = kind >> 2
+  const metaLength = bytes.readUIntBE(30, 3)
+  const rawBytes = bytes.readUInt32BE(33)
   if (metaLength > MAX_META_BYTES || rawBytes > maxBytes || bytes.length > maxRecordBytes(maxBytes))
     return 'too-large'
   const sealBytes = keyIdBytes === 0 ? 0 : keyIdBytes + SEAL_BYTES
-  if (bytes.length !== HEAD_BYTES + sealBytes + metaLength + bodyLength) return 'length'
+  const bodyLength = bytes.length - HEAD_BYTES - sealBytes - metaLength
   // Nothing is stored compressed that did not become smaller.
-  if (codec === 'none' ? rawBytes !== bodyLength : rawBytes < bodyLength) return 'length'
-  const fence = readMicros(bytes, 8)
+  if (bodyLength < 0 || (codec === 'none' ? rawBytes !== bodyLength : rawBytes < bodyLength)) return 'length'
+  const fence = readMicros(bytes, 9)
   const bornAt = readMicros(bytes, 16)
-  const modifiedAt = readMicros(bytes, 24)
+  const modifiedAt = readMicros(bytes, 23)
   if (fence > NEVER || bornAt > NEVER || modifiedAt > NEVER) return 'time'
-  if (bytes.readUInt32BE(44) !== checksum(key, bytes)) return 'checksum'
+  if (!isIntact(key, bytes)) return 'checksum'
   let content = bytes
   let start = HEAD_BYTES
   if (keyIdBytes > 0) {
@@ -162,28 +156,33 @@ export function decodeRecord(
   return { fence, bornAt, modifiedAt, codec, rawBytes, meta, body: content.subarray(end) }
 }
 
+/** Whether a record, which has a head at least, is the one that was written under the key. */
+export function isIntact(key: string, record: Buffer): boolean {
+  return record.readUInt32BE(0) === checksum(key, record)
+}
+
 /** Whether the body of a record of ours lies in it as it is: neither compressed nor sealed. */
 export function isOpen(record: Buffer): boolean {
-  return record[5] === 0 && record[6] === 0
+  return record[8] === 0
 }
 
 /** What a seal vouches for besides the content: the head, whose order Redis must see, and where it belongs. */
 function authenticated(key: string, record: Buffer): Uint8Array[] {
-  return [record.subarray(0, 44), Buffer.from(key)]
+  return [record.subarray(4, HEAD_BYTES), Buffer.from(key)]
 }
 
 function checksum(key: string, record: Buffer | Pieces): number {
-  const start = startOf(record)
-  const sum = crc32(start.subarray(HEAD_BYTES), crc32(start.subarray(0, 44), crc32(key)))
-  if (start === record) return sum
-  return (record as Pieces).list.slice(1).reduce((so, piece) => crc32(piece, so), sum)
+  const sum = crc32(startOf(record).subarray(4), crc32(key))
+  if (!(record instanceof Pieces)) return sum
+  return record.list.slice(1).reduce((so, piece) => crc32(piece, so), sum)
 }
 
+/** Seven bytes: a whole number that is exact in a double has 53 bits. */
 function writeMicros(target: Buffer, micros: number, offset: number): void {
-  target.writeUInt32BE(Math.floor(micros / 0x1_0000_0000), offset)
-  target.writeUInt32BE(micros % 0x1_0000_0000, offset + 4)
+  target.writeUIntBE(Math.floor(micros / 0x1_0000_0000), offset, 3)
+  target.writeUInt32BE(micros % 0x1_0000_0000, offset + 3)
 }
 
 function readMicros(source: Buffer, offset: number): number {
-  return source.readUInt32BE(offset) * 0x1_0000_0000 + source.readUInt32BE(offset + 4)
+  return source.readUIntBE(offset, 3) * 0x1_0000_0000 + source.readUInt32BE(offset + 3)
 }

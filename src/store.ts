@@ -57,12 +57,7 @@ export interface Store {
   ): Promise<StoredBytes>
   readTags(tags: readonly string[], patience?: Patience): Promise<TagView>
   /** Stores the record unless a newer one is there. */
-  write(
-    key: string,
-    record: Buffer | Pieces,
-    ttlMs: Milliseconds,
-    more?: WriteDetails,
-  ): Promise<WriteOutcome>
+  write(key: string, record: Buffer | Pieces, ttlMs: Milliseconds, more?: WriteDetails): Promise<WriteOutcome>
   /** Stores the record only where there is none. */
   add(key: string, record: Buffer, ttlMs: Milliseconds): Promise<WriteOutcome>
   /** Claims the lease of an entry, or tells who has it. */

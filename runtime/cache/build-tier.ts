@@ -121,8 +121,7 @@ export class BuildTier {
     if (this.storing.has(key) || localNow() < this.storeAgainAt) return undefined
     this.storing.add(key)
     try {
-      const unpacked = { ...entry, detail: entry.detail as object, chunks: [entry.body] }
-      const record = await encodeEntry(key, unpacked, format)
+      const record = await encodeEntry(key, { ...entry, chunks: [entry.body] }, format)
       if (record === undefined) return undefined
       const lifeLeftMs = this.lifeLeftMs(store.toServer(localNow()))
       const ttlMs = Math.ceil(Math.max(1000, Math.min(entry.expire * 1000, lifeLeftMs)))

@@ -195,8 +195,8 @@ export class Cache {
       })
       reader.written(key, entry.tags)
       // The announcement of this very write may come back before its reply: then a read proves it later.
-      if (outcome === 'stored' && !local.isOff)
-        local.stored(key, storedEntry(record, entry), proof, bytesOf(entry.chunks))
+      if (outcome === 'stored')
+        local.stored(key, storedEntry(key, record, entry), proof, bytesOf(entry.chunks))
       // Something newer is there, of which the bus may not have told yet.
       else local.overwritten(key)
       flight?.stored(key)

@@ -90,18 +90,19 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
   /** node-redis takes no argument in pieces. */
   function sendWhole(args: readonly CommandArgument[]): Promise<RedisReply> {
     if (!args.some((arg) => arg instanceof Pieces)) return sendCommand(args as readonly (string | Buffer)[])
-    const joins: (() => void)[] = []
-    const reply = sendCommand(
-      args.map((arg) => {
-        if (!(arg instanceof Pieces)) return arg
-        const { bytes, giveBack } = scratch.join(arg)
-        if (giveBack !== undefined) joins.push(giveBack)
-        return bytes
-      }),
-    )
-    const done = (): void => joins.forEach((giveBack) => giveBack())
-    reply.then(done, (error: unknown) => isErrorReply(error) && done())
+    const used: Buffer[] = []
+    const reply = sendCommand(args.map((arg) => (arg instanceof Pieces ? scratch.join(arg, used) : arg)))
+    void reuse(used, reply)
     return reply
+  }
+
+  async function reuse(used: readonly Buffer[], reply: Promise<RedisReply>): Promise<void> {
+    try {
+      await reply
+    } catch (error) {
+      if (!isErrorReply(error)) return
+    }
+    scratch.giveBack(used)
   }
 
   const link: Link = {

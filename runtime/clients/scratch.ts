@@ -13,16 +13,22 @@ export class Scratch {
   private readonly free: Buffer[] = []
   private made = 0
 
-  /** Not to be given back before Redis answered, which the socket may need it for. */
-  join(pieces: Pieces): { bytes: Buffer; giveBack?: () => void } {
+  /** @param used gets what is to be given back */
+  join(pieces: Pieces, used: Buffer[]): Buffer {
     const scratch = pieces.length > SCRATCH_BYTES ? undefined : (this.free.pop() ?? this.make())
-    if (scratch === undefined) return { bytes: joined(pieces) }
+    if (scratch === undefined) return joined(pieces)
+    used.push(scratch)
     let at = 0
     for (const piece of pieces.list) {
       scratch.set(piece, at)
       at += piece.byteLength
     }
-    return { bytes: scratch.subarray(0, at), giveBack: () => void this.free.push(scratch) }
+    return scratch.subarray(0, at)
+  }
+
+  /** Redis answered: until then the socket may have needed it. */
+  giveBack(used: readonly Buffer[]): void {
+    this.free.push(...used)
   }
 
   private make(): Buffer | undefined {

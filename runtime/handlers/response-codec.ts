@@ -8,16 +8,33 @@ import { TAGS_HEADER } from './stale-mark'
 /** What the entry says of itself: the detail does not repeat it. */
 export type Told = Pick<Entry, 'tags' | 'revalidate' | 'expire'>
 
-/** A value of `cacheHandler`, packed: facts as JSON, content as sections. */
-interface ResponseDetail {
-  /** 'NULL' is a cached not-found. */
-  k: ResponseKind | 'NULL'
-  s: SectionInfo[]
-  /** cacheControl as Next gave it to `set`; 1: what the life of the entry was made of */
-  c?: { r: JsonNumber | false; e?: JsonNumber } | 1
-  /** what is neither content nor cacheControl, by kind */
-  x: object
-}
+/** The kinds of values; the first is a cached not-found. A new one goes to the end. */
+const KINDS = ['NULL', 'APP_PAGE', 'APP_ROUTE', 'PAGES', 'REDIRECT', 'FETCH', 'IMAGE'] as const satisfies (
+  | ResponseKind
+  | 'NULL'
+)[]
+
+/**
+ * A value of `cacheHandler`, packed: facts as JSON, content as sections. Of facts, null stands for undefined:
+ *
+ * ```
+ * APP_PAGE, APP_ROUTE, PAGES   parts (a sum of those below), status, headers; of segments, if there are any, the paths
+ * FETCH                        data without its body; tags, 1: those of the entry; revalidate, unless it is the entry's
+ * IMAGE                        etag, upstreamEtag, extension; revalidate, if there is one
+ * ```
+ */
+type ResponseDetail = [
+  /** index in KINDS */
+  kind: number,
+  sections: readonly SectionInfo[],
+  /** as Next gave it to `set`; 0: it gave none, 1: what the life of the entry was made of */
+  cacheControl: [revalidate: JsonNumber | false, expire?: JsonNumber] | 0 | 1,
+  ...facts: unknown[],
+]
+
+const HAS_TAGS_HEADER = 1
+const HAS_RSC = 2
+const HAS_POSTPONED = 4
 
 /** What a string or buffer needs besides its content, a segment its slot in the Map included; measured, rounded up. */
 export const PART_BYTES: Bytes = 192
@@ -40,16 +57,27 @@ export function packResponse(
   told: Told,
 ): PackedValue {
   const sections = new SectionWriter()
-  const x = extrasOf(value, sections, told)
-  const detail: ResponseDetail = { k: value?.kind ?? 'NULL', s: sections.infos, x }
-  if (cacheControl !== undefined && isTold(cacheControl, told)) {
-    detail.c = 1
-  } else if (cacheControl !== undefined) {
-    const { revalidate, expire } = cacheControl
-    detail.c = { r: revalidate === false ? false : toJsonNumber(revalidate) }
-    if (expire !== undefined) detail.c.e = toJsonNumber(expire)
-  }
+  const facts = packFacts(value, sections, told)
+  const kind = KINDS.indexOf(value?.kind ?? 'NULL')
+  const detail: ResponseDetail = [kind, sections.infos, packControl(cacheControl, told), ...facts]
   return { detail, chunks: sections.chunks }
+}
+
+function packControl(control: CacheControl | undefined, told: Told): ResponseDetail[2] {
+  if (control === undefined) return 0
+  if (isTold(control, told)) return 1
+  const { revalidate, expire } = control
+  const packed: JsonNumber | false = revalidate === false ? false : toJsonNumber(revalidate)
+  return expire === undefined ? [packed] : [packed, toJsonNumber(expire)]
+}
+
+function unpackControl(packed: ResponseDetail[2], told: Told): CacheControl | undefined {
+  if (packed === 0) return undefined
+  if (packed === 1) return toldControl(told)
+  const [revalidate, expire] = packed
+  const control: CacheControl = { revalidate: revalidate === false ? false : fromJsonNumber(revalidate) }
+  if (expire !== undefined) control.expire = fromJsonNumber(expire)
+  return control
 }
 
 /** Next says `false`, and nothing, for what the life of an entry calls `Infinity`. */
@@ -65,63 +93,68 @@ function isTold({ revalidate, expire }: CacheControl, told: Told): boolean {
 }
 
 /** Writes the content of the value into sections and returns the rest. */
-function extrasOf(value: ResponseValue | null, sections: SectionWriter, told: Told): object {
-  if (value === null) return {}
+function packFacts(value: ResponseValue | null, sections: SectionWriter, told: Told): unknown[] {
+  if (value === null) return []
   switch (value.kind) {
     case 'APP_PAGE': {
-      const { html, rscData, postponed, segmentData, headers, status } = value
+      const { html, rscData, postponed, segmentData } = value
+      let parts = 0
       sections.text(html)
-      if (rscData !== undefined) sections.bytes(rscData)
-      if (postponed !== undefined) sections.text(postponed)
-      for (const segment of segmentData?.values() ?? []) sections.bytes(segment)
-      return {
-        ...packHeaders(headers, told),
-        ...packStatus(status),
-        ...(rscData !== undefined && { rsc: 1 }),
-        ...(postponed !== undefined && { postponed: 1 }),
-        segments: segmentData && [...segmentData.keys()],
+      if (rscData !== undefined) {
+        sections.bytes(rscData)
+        parts |= HAS_RSC
       }
+      if (postponed !== undefined) {
+        sections.text(postponed)
+        parts |= HAS_POSTPONED
+      }
+      for (const segment of segmentData?.values() ?? []) sections.bytes(segment)
+      const facts = packAnswer(value, told, parts)
+      if (segmentData !== undefined) facts.push([...segmentData.keys()])
+      return facts
     }
     case 'APP_ROUTE':
       sections.bytes(value.body)
-      return { ...packHeaders(value.headers, told), ...packStatus(value.status) }
+      return packAnswer(value, told)
     case 'PAGES':
       sections.text(value.html).text(JSON.stringify(value.pageData))
-      return { ...packHeaders(value.headers, told), ...packStatus(value.status) }
+      return packAnswer(value, told)
     case 'REDIRECT':
       sections.text(JSON.stringify(value.props))
-      return {}
+      return []
     case 'FETCH': {
       const { body, ...data } = value.data
       sections.base64OrText(body)
-      return {
-        data,
-        ...(isTagged(value.tags, told) ? { tagged: 1 } : { tags: value.tags }),
-        ...(value.revalidate !== told.revalidate && { revalidate: toJsonNumber(value.revalidate) }),
-      }
+      const facts: unknown[] = [data, isTagged(value.tags, told) ? 1 : (value.tags ?? null)]
+      if (value.revalidate !== told.revalidate) facts.push(toJsonNumber(value.revalidate))
+      return facts
     }
     case 'IMAGE': {
       const { etag, upstreamEtag, extension, revalidate } = value
       sections.bytes(value.buffer)
-      return { etag, upstreamEtag, extension, revalidate }
+      const facts: unknown[] = [etag, upstreamEtag, extension]
+      if (revalidate !== undefined) facts.push(toJsonNumber(revalidate))
+      return facts
     }
+    default:
+      // Of a later Next.js: it has no index, and whoever reads it counts a miss.
+      return []
   }
 }
 
 /** The tags are in a header, too: long ones, since each segment of a path is one. */
-function packHeaders(headers: Headers | undefined, { tags }: Told): object {
-  if (headers?.[TAGS_HEADER] !== tags.join(',')) return { headers }
+function packAnswer(
+  { status, headers }: { status?: number | undefined; headers?: Headers | undefined },
+  { tags }: Told,
+  parts = 0,
+): unknown[] {
+  if (headers?.[TAGS_HEADER] !== tags.join(',')) return [parts, status ?? null, headers ?? null]
   const { [TAGS_HEADER]: _, ...others } = headers
-  return { headers: others, tagged: 1 }
+  return [parts | HAS_TAGS_HEADER, status ?? null, others]
 }
 
 function isTagged(tags: readonly string[] | undefined, told: Told): boolean {
   return tags?.length === told.tags.length && tags.every((tag, index) => tag === told.tags[index])
-}
-
-/** Nearly all of them are 200. */
-function packStatus(status: number | undefined): object {
-  return status === 200 ? {} : { status: status ?? 0 }
 }
 
 /**
@@ -130,26 +163,20 @@ function packStatus(status: number | undefined): object {
  * @throws when detail and body do not make up a value
  */
 export function readContent(detail: unknown, body: Buffer, told: Told): ResponseContent {
-  const { k, s, c, x } = detail as ResponseDetail
-  if (typeof x !== 'object' || x === null) throw new Error('no facts')
-  const sections = new SectionReader(s, body)
-  const value = valueOf(k, x as Record<string, unknown>, sections, told)
-  const json = k === 'PAGES' || k === 'REDIRECT' ? sections.text() : undefined
+  if (!Array.isArray(detail)) throw new Error('no detail')
+  const [index, infos, control, ...facts] = detail as ResponseDetail
+  const sections = new SectionReader(infos, body)
+  const kind = KINDS[index]
+  const value = valueOf(kind, facts, sections, told)
+  const json = kind === 'PAGES' || kind === 'REDIRECT' ? sections.text() : undefined
   if (sections.remaining !== 0) throw new Error('sections left over')
-  let cacheControl: CacheControl | undefined
-  if (c === 1) {
-    cacheControl = toldControl(told)
-  } else if (c !== undefined) {
-    cacheControl = { revalidate: c.r === false ? false : fromJsonNumber(c.r) }
-    if (c.e !== undefined) cacheControl.expire = fromJsonNumber(c.e)
-  }
-  const bytes = sections.decodedBytes + (s as unknown[]).length * PART_BYTES
-  return { value, json, cacheControl, bytes }
+  const bytes = sections.decodedBytes + infos.length * PART_BYTES
+  return { value, json, cacheControl: unpackControl(control, told), bytes }
 }
 
 function valueOf(
-  kind: string,
-  x: Record<string, unknown>,
+  kind: (typeof KINDS)[number] | undefined,
+  facts: readonly unknown[],
   sections: SectionReader,
   told: Told,
 ): ResponseValue | null {
@@ -157,52 +184,58 @@ function valueOf(
     case 'NULL':
       return null
     case 'APP_PAGE': {
+      const [parts, status, headers, paths] = facts
       const page: Extract<ResponseValue, { kind: 'APP_PAGE' }> = { kind, html: sections.text() }
-      if (x['rsc'] === 1) page.rscData = sections.bytes()
-      if (x['postponed'] === 1) page.postponed = sections.text()
-      if (x['segments'] !== undefined) {
-        page.segmentData = new Map(strings(x['segments']).map((path) => [path, sections.bytes()]))
-      }
-      return Object.assign(page, statusAndHeaders(x, told))
+      if (has(parts, HAS_RSC)) page.rscData = sections.bytes()
+      if (has(parts, HAS_POSTPONED)) page.postponed = sections.text()
+      if (paths !== undefined)
+        page.segmentData = new Map(strings(paths).map((path) => [path, sections.bytes()]))
+      if (headers !== null) page.headers = unpackHeaders(parts, headers, told)
+      if (status !== null) page.status = unpackStatus(status)
+      return page
     }
-    case 'APP_ROUTE':
+    case 'APP_ROUTE': {
+      const [parts, status, headers] = facts
       return {
         kind,
         body: sections.bytes(),
-        headers: headers(x, told),
-        status: status(x['status']),
+        headers: unpackHeaders(parts, headers, told),
+        status: unpackStatus(status),
       }
-    case 'PAGES':
-      return {
-        kind,
-        html: sections.text(),
-        pageData: {},
-        ...statusAndHeaders(x, told),
-      }
+    }
+    case 'PAGES': {
+      const [parts, status, headers] = facts
+      const page: Extract<ResponseValue, { kind: 'PAGES' }> = { kind, html: sections.text(), pageData: {} }
+      if (headers !== null) page.headers = unpackHeaders(parts, headers, told)
+      if (status !== null) page.status = unpackStatus(status)
+      return page
+    }
     case 'REDIRECT':
       return { kind, props: {} }
     case 'FETCH': {
-      const data = record(x['data'])
+      const [stored, tags, revalidate] = facts
+      const data = record(stored)
       const url = string(data['url'])
       const fetchedHeaders = record<string>(data['headers'])
       const fetched: Extract<ResponseValue, { kind: 'FETCH' }> = {
         kind,
         data: { ...data, headers: fetchedHeaders, url, body: sections.text() },
-        revalidate: x['revalidate'] === undefined ? told.revalidate : fromJsonNumber(x['revalidate']),
+        revalidate: revalidate === undefined ? told.revalidate : fromJsonNumber(revalidate),
       }
-      if (x['tagged'] === 1) fetched.tags = [...told.tags]
-      else if (x['tags'] !== undefined) fetched.tags = strings(x['tags'])
+      if (tags === 1) fetched.tags = [...told.tags]
+      else if (tags !== null) fetched.tags = strings(tags)
       return fetched
     }
     case 'IMAGE': {
+      const [etag, upstreamEtag, extension, revalidate] = facts
       const image: Extract<ResponseValue, { kind: 'IMAGE' }> = {
         kind,
         buffer: sections.bytes(),
-        etag: string(x['etag']),
-        upstreamEtag: string(x['upstreamEtag']),
-        extension: string(x['extension']),
+        etag: string(etag),
+        upstreamEtag: string(upstreamEtag),
+        extension: string(extension),
       }
-      if (x['revalidate'] !== undefined) image.revalidate = fromJsonNumber(x['revalidate'])
+      if (revalidate !== undefined) image.revalidate = fromJsonNumber(revalidate)
       return image
     }
     default:
@@ -210,27 +243,24 @@ function valueOf(
   }
 }
 
-function statusAndHeaders(x: Record<string, unknown>, told: Told) {
-  return {
-    ...(x['headers'] === undefined ? {} : { headers: headers(x, told) }),
-    ...(x['status'] === 0 ? {} : { status: status(x['status']) }),
-  }
+function has(parts: unknown, part: number): boolean {
+  if (!Number.isSafeInteger(parts)) throw new Error('no list of parts')
+  return ((parts as number) & part) !== 0
 }
 
 /** What Node.js would throw at when Next answers with it is no value. */
-function headers(x: Record<string, unknown>, { tags }: Told): Record<string, string | string[]> {
-  const all = record<string | string[]>(x['headers'])
+function unpackHeaders(parts: unknown, headers: unknown, { tags }: Told): Record<string, string | string[]> {
+  const all = record<string | string[]>(headers)
   for (const name in all) {
     const header: unknown = all[name]
     if (typeof header !== 'string' && typeof header !== 'number') strings(header)
   }
-  if (x['tagged'] === 1) all[TAGS_HEADER] = tags.join(',')
+  if (has(parts, HAS_TAGS_HEADER)) all[TAGS_HEADER] = tags.join(',')
   return all
 }
 
-function status(value: unknown): number {
-  if (value === undefined) return 200
-  const code = fromJsonNumber(value)
+function unpackStatus(status: unknown): number {
+  const code = fromJsonNumber(status)
   if (!Number.isInteger(code) || code < 100 || code > 999) throw new Error('no status')
   return code
 }

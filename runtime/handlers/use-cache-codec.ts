@@ -1,23 +1,18 @@
 import type { PackedValue } from '../../src/entry'
-import { fromJsonNumber, type JsonNumber, toJsonNumber } from '../../src/json-number'
+import { fromJsonNumber, toJsonNumber } from '../../src/json-number'
 import type { UseCacheEntry } from './next-types'
 
 /** An entry of `use cache`, packed: what the client's router cache is told, and the drained stream as the body. */
-interface UseCacheDetail {
-  stale: JsonNumber
-}
-
 export function packUseCache(
   { stale }: Pick<UseCacheEntry, 'stale'>,
   chunks: readonly Uint8Array[],
 ): PackedValue {
-  const detail: UseCacheDetail = { stale: toJsonNumber(stale) }
-  return { detail, chunks }
+  return { detail: toJsonNumber(stale), chunks }
 }
 
 /** @throws when the detail is none of ours */
 export function unpackUseCache(detail: unknown): Pick<UseCacheEntry, 'stale'> {
-  return { stale: fromJsonNumber((detail as UseCacheDetail).stale) }
+  return { stale: fromJsonNumber(detail) }
 }
 
 /** A new stream over bytes that stay ours: not a byte stream, whose readers could take the buffer away. */

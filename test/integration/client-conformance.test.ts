@@ -130,7 +130,9 @@ describe.each([
 
     it('carries arguments in pieces, many at a time, between others', async () => {
       const client = await openReady()
-      const bodies = [10, 5_000, 300_000, ...Array<number>(10).fill(50_000)].map((bytes) => randomBytes(bytes))
+      const bodies = [10, 5_000, 300_000, ...Array<number>(10).fill(50_000)].map((bytes) =>
+        randomBytes(bytes),
+      )
       const inPieces = (body: Buffer) =>
         new Pieces([body.subarray(0, 3), new Uint8Array(body.subarray(3, 9)), body.subarray(9)])
       for (let round = 0; round < 2; round++) {
@@ -329,7 +331,9 @@ describe.each([
       const send = (): void => {
         const payload = Buffer.alloc(128 * 1024, 'x')
         payloads.push(new WeakRef(payload))
-        timeouts.push(client.send([command('SET', 'a', argument(payload)), command('GET', 'a')], 50).catch(codeOf))
+        timeouts.push(
+          client.send([command('SET', 'a', argument(payload)), command('GET', 'a')], 50).catch(codeOf),
+        )
       }
       for (let count = 0; count < 4; count++) send()
       expect(await Promise.all(timeouts)).toEqual(Array(4).fill('TIMEOUT'))

@@ -3,7 +3,7 @@ import { parseKeyring } from '../../src/encryption'
 import { encodeEntry } from '../../src/entry'
 import { createKeyNames } from '../../src/key-names'
 import type { Driver, Preset } from '../../src/options'
-import { FORMAT_VERSION, HEAD_BYTES, MAGIC } from '../../src/record'
+import { HEAD_BYTES, MAGIC, MAGIC_OFFSET } from '../../src/record'
 import { casesOf, Dice, seedOf } from '../support/hostile'
 import { type RedisServer, startRedis } from '../support/redis-server'
 import {
@@ -71,9 +71,11 @@ function onString(key: string, lua: string): Promise<unknown> {
 
 function headOf(time: number, dice: Dice): Buffer {
   const head = dice.bytes(HEAD_BYTES + dice.below(100))
-  MAGIC.copy(head)
-  head[4] = FORMAT_VERSION
-  for (const at of [8, 16, 24]) head.writeBigUInt64BE(BigInt(Math.floor(time)), at)
+  MAGIC.copy(head, MAGIC_OFFSET)
+  for (const at of [9, 16, 23]) {
+    head.writeUIntBE(Math.floor(time / 2 ** 32), at, 3)
+    head.writeUInt32BE(Math.floor(time) % 2 ** 32, at + 3)
+  }
   return head
 }
 
@@ -231,7 +233,7 @@ describe.each(combinations)('a poisoned Redis over %s, %s, %s', (driver, preset,
       ...life,
       fence: Number(clock),
       tags: [],
-      detail: { stale: 60 },
+      detail: 60,
       chunks: [Buffer.from('old')],
     }
     const compression = { codec: 'none', thresholdBytes: 0 } as const
@@ -313,7 +315,7 @@ describe.each(combinations)('a poisoned Redis over %s, %s, %s', (driver, preset,
         revalidate: 3600,
         expire: 7200,
         tags: [],
-        detail: { stale: 60 },
+        detail: 60,
         chunks: [Buffer.from('forged')],
       }
       const compression = { codec: 'none', thresholdBytes: 0 } as const

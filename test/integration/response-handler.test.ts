@@ -198,7 +198,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('cacheHandler over %s', (driver)
   it('garbage, another type, and an entry of another format version are counted misses', async () => {
     await render(a, 'k', page('one', 't'))
     const [key] = ((await redis.command('KEYS', 'ndc:test:build-1:r:*')) as string[]) ?? []
-    const future = Buffer.from([0x4e, 0x44, 0x43, 0x1a, 99, ...Buffer.alloc(100)])
+    const future = Buffer.concat([Buffer.from('crc NDC\x63'), Buffer.alloc(100)])
     for (const [bytes, fault] of [
       [Buffer.from('garbage that is longer than a head: garbage that is longer'), 'magic'],
       [Buffer.from('short'), 'short'],

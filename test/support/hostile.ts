@@ -61,7 +61,7 @@ export function mutate(dice: Dice, bytes: Buffer, others: readonly Buffer[]): Bu
       case 3:
         // Where lengths and times stand, most often.
         if (result.length >= 8) result.writeUInt32BE(dice.pick(EXTREMES), Math.min(at, result.length - 4))
-        if (result.length >= HEAD_BYTES) result.writeUInt32BE(dice.pick(EXTREMES), 4 * dice.below(11))
+        if (result.length >= HEAD_BYTES) result.writeUInt32BE(dice.pick(EXTREMES), dice.below(HEAD_BYTES - 3))
         break
       case 4:
         result = Buffer.concat([result.subarray(0, at), dice.pick(others).subarray(at)])
@@ -82,8 +82,7 @@ export function mutate(dice: Dice, bytes: Buffer, others: readonly Buffer[]): Bu
 export function withChecksum(key: string, record: Buffer): Buffer {
   if (record.length < HEAD_BYTES) return record
   const mended = Buffer.from(record)
-  const head = crc32(mended.subarray(0, 44), crc32(Buffer.from(key)))
-  mended.writeUInt32BE(crc32(mended.subarray(HEAD_BYTES), head), 44)
+  mended.writeUInt32BE(crc32(mended.subarray(4), crc32(Buffer.from(key))), 0)
   return mended
 }
 
@@ -92,9 +91,8 @@ export function withLengths(dice: Dice, record: Buffer): Buffer {
   if (record.length < HEAD_BYTES) return record
   const mended = Buffer.from(record)
   const rest = mended.length - HEAD_BYTES
-  const meta = dice.below(2) === 0 ? Math.min(rest, mended.readUInt32BE(32)) : dice.below(rest + 1)
-  mended.writeUInt32BE(meta, 32)
-  mended.writeUInt32BE(rest - meta, 36)
-  if (mended[5] === 0) mended.writeUInt32BE(rest - meta, 40)
+  const meta = dice.below(2) === 0 ? Math.min(rest, mended.readUIntBE(30, 3)) : dice.below(rest + 1)
+  mended.writeUIntBE(meta, 30, 3)
+  if (mended[8] === 0) mended.writeUInt32BE(rest - meta, 33)
   return mended
 }

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { parseKeyring } from '../../src/encryption'
-import { decodeEntry, encodeInPieces, type EntryFormat, type NewEntry } from '../../src/entry'
+import {
+  decodeEntry,
+  encodeInPieces,
+  type Entry,
+  type EntryFormat,
+  type NewEntry,
+  storedEntry,
+} from '../../src/entry'
 import { gather, joined, Pieces, startOf } from '../../src/pieces'
 
 const KEY = 'ndc:test:build-1:u:{key}'
@@ -26,21 +33,30 @@ describe('bytes in pieces', () => {
   })
 
   const ring = parseKeyring(`k:${Buffer.alloc(32, 7).toString('base64')}`)
-  it.each([undefined, ring])('a record with a large chunk is what its reader takes (keys: %j)', async (encryption) => {
-    const chunks = [chunkOf(3, 1), chunkOf(50_000, 2), chunkOf(7, 3), chunkOf(2_000, 4)]
-    const life = { fence: 1, bornAt: 2, modifiedAt: 3, retryAt: 0, revalidate: 900, expire: 3600 }
-    const entry: NewEntry = { ...life, tags: ['t'], detail: { is: 'detail' }, chunks }
-    const format: EntryFormat = {
-      compression: { codec: 'none', thresholdBytes: 1 },
-      maxEntryBytes: 1e6,
-      encryption,
-    }
-    const record = (await encodeInPieces(KEY, entry, format)) as Pieces
-    // Sealed bytes are others.
-    expect(record.list.includes(chunks[1] as Uint8Array)).toBe(encryption === undefined)
-    const decoded = await decodeEntry(KEY, joined(record), format)
-    expect(decoded).toMatchObject({ ...life, tags: ['t'], body: Buffer.concat(chunks) })
-    chunks[3]![0] = 9
-    if (encryption === undefined) expect(await decodeEntry(KEY, joined(record), format)).toBe('checksum')
-  })
+  it.each([undefined, ring])(
+    'a record with a large chunk is what its reader takes (keys: %j)',
+    async (encryption) => {
+      const chunks = [chunkOf(3, 1), chunkOf(50_000, 2), chunkOf(7, 3), chunkOf(2_000, 4)]
+      const life = { fence: 1, bornAt: 2, modifiedAt: 3, retryAt: 0, revalidate: 900, expire: 3600 }
+      const entry: NewEntry = { ...life, tags: ['t'], detail: { is: 'detail' }, chunks }
+      const format: EntryFormat = {
+        compression: { codec: 'none', thresholdBytes: 1 },
+        maxEntryBytes: 1e6,
+        encryption,
+      }
+      const record = (await encodeInPieces(KEY, entry, format)) as Pieces
+      // Sealed bytes are others.
+      expect(record.list.includes(chunks[1] as Uint8Array)).toBe(encryption === undefined)
+      const decoded = await decodeEntry(KEY, joined(record), format)
+      expect(decoded).toMatchObject({ ...life, tags: ['t'], body: Buffer.concat(chunks) })
+      const [held, later] = [storedEntry(KEY, record, entry), storedEntry(KEY, record, entry)]
+      expect(held).toEqual(decoded)
+      // Whoever gave us the chunk has it, too.
+      chunks[1]![0] = 9
+      expect(held.body.equals((decoded as Entry).body)).toBe(true)
+      if (encryption !== undefined) return
+      expect(() => later.body).toThrow('changed')
+      expect(await decodeEntry(KEY, joined(record), format)).toBe('checksum')
+    },
+  )
 })

@@ -25,7 +25,7 @@ it('a record arrives under a name of its own, for a minute at most, and no scrip
   expect(await writer.write(KEY, RECORD, 1000, {})).toBe('stored')
   expect(await writer.add(KEY, RECORD, 1000)).toBe('stored')
   const arrivals = batches.map(([set, script]) => {
-    const [name, arrival, record, ...life] = set?.args ?? []
+    const [name, arrival, record, ...life] = (set?.args ?? []) as (string | Buffer)[]
     expect([name, record, ...life]).toEqual(['SET', RECORD, 'PX', '60000'])
     expect(hashSlot(String(arrival))).toBe(hashSlot(KEY))
     expect(script?.args).toContain(arrival)

@@ -1,5 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { ResponseValue } from '../../runtime/handlers/next-types'
+import { packResponse } from '../../runtime/handlers/response-codec'
+import { packUseCache } from '../../runtime/handlers/use-cache-codec'
 import { crc32, crc32Portable } from '../../src/crc32'
 import { parseKeyring } from '../../src/encryption'
 import {
@@ -11,7 +14,8 @@ import {
   storedEntry,
 } from '../../src/entry'
 import type { Codec } from '../../src/options'
-import { decodeRecord, FORMAT_VERSION, HEAD_BYTES } from '../../src/record'
+import { joined } from '../../src/pieces'
+import { decodeRecord, encodeRecord, HEAD_BYTES, MAGIC, MAGIC_OFFSET } from '../../src/record'
 import { isCodecAvailable } from '../../src/compression'
 
 const MAX_BYTES = 1024 * 1024
@@ -71,7 +75,7 @@ describe('entry records', () => {
         expect(Buffer.concat(chunks).equals(body)).toBe(true)
         expect(body.length).toBe(bytesOf(chunks))
         // Who wrote it need not read it again.
-        expect(storedEntry(bytes, entry)).toEqual(decoded)
+        expect(storedEntry(KEY, bytes, entry)).toEqual(decoded)
       }),
       { numRuns: 200 },
     )
@@ -81,7 +85,7 @@ describe('entry records', () => {
     const entry = { ...fc.sample(newEntry, { numRuns: 1, seed: 1 })[0]!, chunks: [Buffer.alloc(5000, 'ab')] }
     const bytes = await encode(entry, format(codec))
     expect(bytes.length < 5000).toBe(codec !== 'none')
-    expect(storedEntry(bytes, entry)).toEqual(await decode(bytes))
+    expect(storedEntry(KEY, bytes, entry)).toEqual(await decode(bytes))
   })
 
   it('refuse every truncation and every flipped bit', async () => {
@@ -102,8 +106,10 @@ describe('entry records', () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), fc.boolean(), async (random, withMagic) => {
         const bytes = Buffer.from(random)
-        if (withMagic && bytes.length > 6)
-          bytes.set([0x4e, 0x44, 0x43, 0x1a, FORMAT_VERSION, bytes[5]! % 4], 0)
+        if (withMagic && bytes.length > 8) {
+          bytes.set(MAGIC, MAGIC_OFFSET)
+          bytes[8]! %= 4
+        }
         expect(typeof (await decode(bytes))).toBe('string')
       }),
       { numRuns: 2000 },
@@ -117,6 +123,64 @@ describe('entry records', () => {
       const record = await encode({ ...life, tags, detail: {}, chunks: [] }, format())
       expect(await decode(record)).toMatchObject({ tags })
     }
+  })
+
+  it('of a small value are hardly larger than what they hold', async () => {
+    const tags = Array.from({ length: 5 }, (_, index) => `bench-tag-${index}`)
+    const told = { tags, revalidate: 3600, expire: 86_400 }
+    const times = { fence: 1e15, bornAt: 1e15, modifiedAt: 1e15, retryAt: 0 }
+    const headers = { 'x-next-cache-tags': tags.join(), 'content-type': 'text/html; charset=utf-8' }
+    const page: ResponseValue = { kind: 'APP_PAGE', html: 'x'.repeat(512), headers, status: 200 }
+    const stream = [Buffer.alloc(1024)]
+    // What Next.js hands over besides the value: tags or headers, and eight bytes for each number.
+    for (const [packed, given] of [
+      [packUseCache({ stale: 300 }, stream), tags.join('').length + 4 * 8],
+      [
+        packResponse({ ...page, rscData: Buffer.alloc(512) }, { revalidate: 3600, expire: 86_400 }, told),
+        Object.entries(headers).flat().join('').length + 3 * 8,
+      ],
+    ] as const) {
+      const bytes = await encode({ ...times, ...told, ...packed }, format('none'))
+      expect(bytes.length).toBeLessThanOrEqual(1.04 * (1024 + given))
+    }
+  })
+
+  it('with metadata that is none of ours are damaged', async () => {
+    const head = { fence: 1, bornAt: 1, modifiedAt: 1, codec: 'none', rawBytes: 0 } as const
+    const decoded = (meta: string) => decode(joined(encodeRecord(KEY, head, Buffer.from(meta), [])))
+    expect(await decoded('["a,b",1,"",{},1,5,6]')).toMatchObject({
+      tags: ['a', 'b'],
+      revalidate: 1,
+      expire: Infinity,
+      detail: {},
+      fromBuild: true,
+      retryAt: 5,
+      retryFence: 6,
+    })
+    for (const meta of [
+      '',
+      'x',
+      '{}',
+      'null',
+      '"abcd"',
+      '[]',
+      '["",1,1]',
+      '["",1,1,{}',
+      '[1,1,1,{}]',
+      '[[1],1,1,{}]',
+    ])
+      expect(await decoded(meta)).toBe('metadata')
+    for (const life of ['null,1', '1,null', '"Infinity",1', '1,[]', '"1",1', '1,true'])
+      expect(await decoded(`["",${life},{}]`)).toBe('metadata')
+    for (const rest of ['2', 'null', '"1"', '0,null', '0,0.5', '0,"5"', '0,5,null', '0,5,1e300'])
+      expect(await decoded(`["",1,1,{},${rest}]`)).toBe('metadata')
+  })
+
+  it('with a life that is not a number are not told one', async () => {
+    const life = { fence: 1, bornAt: 1, modifiedAt: 1, retryAt: 0, revalidate: 1, expire: 1 }
+    const entry: NewEntry = { ...life, tags: [], detail: {}, chunks: [] }
+    for (const broken of [{ revalidate: NaN }, { expire: NaN }, { expire: -Infinity }])
+      expect(await decode(await encode({ ...entry, ...broken }, format()))).toBe('metadata')
   })
 
   it('are refused before anything is allocated when they announce more than the bound', async () => {
@@ -136,11 +200,8 @@ describe('entry records', () => {
     expect(await decode(bomb, format('none', { maxEntryBytes: 100_000 }))).toBe('too-large')
     // A head that lies about the size does not help: decompression stops at what the head announced.
     const lying = Buffer.from(bomb)
-    lying.writeUInt32BE(1000, 40)
-    lying.writeUInt32BE(
-      crc32(lying.subarray(HEAD_BYTES), crc32(lying.subarray(0, 44), crc32(Buffer.from(KEY)))),
-      44,
-    )
+    lying.writeUInt32BE(1000, 33)
+    lying.writeUInt32BE(crc32(lying.subarray(4), crc32(Buffer.from(KEY))), 0)
     expect(typeof decodeRecord(KEY, lying, 100_000)).toBe('object')
     expect(await decode(lying, format('none', { maxEntryBytes: 100_000 }))).toBe('decompress')
   })
@@ -148,6 +209,20 @@ describe('entry records', () => {
   it('name the fault', async () => {
     expect(await decode(Buffer.alloc(3))).toBe('short')
     expect(await decode(Buffer.alloc(100))).toBe('magic')
+    const entry: NewEntry = {
+      fence: 1,
+      bornAt: 1,
+      modifiedAt: 1,
+      retryAt: 0,
+      revalidate: 1,
+      expire: 1,
+      tags: [],
+      detail: {},
+      chunks: [],
+    }
+    const other = await encode(entry, format())
+    other[MAGIC_OFFSET + 3]! ^= 1
+    expect(await decode(other)).toBe('version')
   })
 })
 

@@ -1,5 +1,8 @@
-import { HEAD_BYTES, ORDER_BYTES, ORDER_OFFSET } from '../../../src/record'
+import { HEAD_BYTES, MAGIC, MAGIC_OFFSET, ORDER_BYTES, ORDER_OFFSET } from '../../../src/record'
 import { defineScript } from '../script'
+
+/** Magic and format version, as Lua counts bytes. */
+const MAGIC_RANGE = `${MAGIC_OFFSET + 1}, ${MAGIC_OFFSET + MAGIC.length}`
 
 /**
  * Stores an entry unless a newer one is there: newer by fence, then by the time at which the generation
@@ -31,7 +34,7 @@ local holder = redis.pcall('GETRANGE', KEYS[2], 0, 127)
 if holder == '-' or (holder == ARGV[3] and ARGV[3] ~= '') then redis.call('DEL', KEYS[2]) end
 redis.call('PUBLISH', ARGV[4], 'write ' .. ARGV[5])
 local old = redis.pcall('GETRANGE', KEYS[1], 0, ${HEAD_BYTES - 1})
-if type(old) == 'string' and #old == ${HEAD_BYTES} and old ~= ARGV[6] and string.sub(old, 1, 5) == string.sub(new, 1, 5) then
+if type(old) == 'string' and #old == ${HEAD_BYTES} and old ~= ARGV[6] and string.sub(old, ${MAGIC_RANGE}) == string.sub(new, ${MAGIC_RANGE}) then
   for i = ${ORDER_OFFSET + 1}, ${ORDER_OFFSET + ORDER_BYTES} do
     local was, is = string.byte(old, i), string.byte(new, i)
     if was > is then
