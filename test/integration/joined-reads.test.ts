@@ -64,7 +64,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('requests that arrive together, 
       (await responses.get(key, () => Promise.resolve(null), context))?.value
     const visits = wanted.map(
       (key) =>
-        new Promise((resolve, reject) => void setTimeout(() => void answer(key).then(resolve, reject), 1)),
+        new Promise((resolve, reject) => void setImmediate(() => void answer(key).then(resolve, reject))),
     )
     return Promise.all(visits)
   }
