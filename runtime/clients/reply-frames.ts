@@ -16,7 +16,7 @@ export class ReplyFrames {
   private filled = 0
   /** What is to come of a string that is passed on as it comes. */
   private passing = 0
-  /** Within a line: whether it tells a length, and which, as far as it came; -1: none. */
+  /** Within a line: whether it tells a length, and which, as far as it came; negative: there is no string. */
   private inLine = false
   private isLength = false
   private length = 0
