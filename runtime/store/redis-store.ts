@@ -244,7 +244,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
-      await connected()
+      if (!attended) await connected()
       await tagWriter.invalidate(changes)
     },
 
