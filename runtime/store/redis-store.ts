@@ -227,7 +227,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async claimLease(key, token, ttlMs, stamp, patience): Promise<LeaseState> {
       const { keys, args } = claimOf(key, token, ttlMs, stamp)
-      return parseLease(await run(claimLeaseScript, keys, args, patience))
+      return parseLease(await run(claimLeaseScript, keys, args, patience), token, ttlMs)
     },
 
     async renewLeases(leases, ttlMs) {
