@@ -129,11 +129,8 @@ export class Invalidator {
         failure = messageOf(error)
       }
     }
-    if (applied > 0)
-      this.parts.emit('invalidated', () => {
-        const tags = changes.slice(0, applied).map(({ tag }) => tag)
-        return { tags, ms: localNow() - startedAt }
-      })
+    const tags = changes.slice(0, applied).map(({ tag }) => tag)
+    if (applied > 0) this.parts.emit('invalidated', { tags, ms: localNow() - startedAt })
     return { applied, failure }
   }
 
