@@ -185,11 +185,14 @@ export class EntryReader {
       : this.found(question, entry, stored)
   }
 
-  private async answerInstead(question: Question, view: TagView): Promise<JudgedRead> {
-    this.parts.local.drop(question.key)
-    this.keys.delete(question.key)
-    const entry = await question.insteadOfNone?.(view.clock)
-    return entry === undefined ? missed(view, null) : this.judged(question, entry, 'build', view)
+  private answerInstead(question: Question, view: TagView): JudgedRead | Promise<JudgedRead> {
+    const { key, insteadOfNone } = question
+    this.parts.local.drop(key)
+    this.keys.delete(key)
+    if (insteadOfNone === undefined) return missed(view, null)
+    return insteadOfNone(view.clock).then((entry) =>
+      entry === undefined ? missed(view, null) : this.judged(question, entry, 'build', view),
+    )
   }
 
   private found(
