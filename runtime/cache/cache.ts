@@ -23,7 +23,7 @@ import {
 import { type JudgedRead, NO_ANSWER, type ReadOptions } from './judge'
 import { KeyMemo } from './key-memo'
 import type { RequestBudget } from './request-budget'
-import type { EarlyClaim, SingleFlight, Watch } from './single-flight'
+import type { Claim, EarlyClaim, SingleFlight, Watch } from './single-flight'
 import { Tiers } from './tiers'
 
 /** Entries written together do not expire together. */
@@ -76,8 +76,12 @@ export class Cache {
       read = await this.tiers.read(key, early === undefined ? options : { ...options, bid: early }, budget)
       const { flight, journal } = this.parts
       // Behind the journal nobody else knows that the entry is old: there is nobody to wait for.
-      if (flight !== undefined && !journal.behind && wantsGeneration(read) && isGenerator(read, options))
-        read = await this.coordinate(flight, key, read, options, budget, early)
+      const wants = read.clock !== undefined && wantsGeneration(read) && isGenerator(read, options)
+      if (wants && flight !== undefined && !journal.behind) {
+        // It says nothing of a record that was found: that one may have to be replaced.
+        const known = read.stamp.length === 0 ? early?.take() : undefined
+        if (known?.role !== 'leader') read = await this.coordinate(flight, key, read, options, budget, known)
+      }
     } catch (error) {
       this.unavailable('A read', error)
     } finally {
@@ -102,13 +106,10 @@ export class Cache {
     first: JudgedRead,
     options: CacheReadOptions,
     budget: RequestBudget,
-    early: EarlyClaim | undefined,
+    early: Claim | undefined,
   ): Promise<CacheRead> {
     const { follower = 'masked', dedupedByNext = false } = options
-    if (first.clock === undefined) return first
-    // It says nothing of a record that was found: that one may have to be replaced.
-    let known = first.stamp.length === 0 ? early?.take() : undefined
-    if (known?.role === 'leader') return first
+    let known = early
     if (dedupedByNext && flight.leads(key)) {
       // The generation that this process leads is shared by Next, until it is complete; then it is on its way
       // to the store, and whoever read too early to see it would generate once more.

@@ -38,6 +38,8 @@ export interface EntryReaderOptions extends JudgeOptions {
 }
 
 const NO_TAGS: readonly string[] = []
+/** What the memory of a record may be larger than it: a driver leaves the length before it, and the line end. */
+const MAX_SURPLUS_BYTES = 32
 
 /** What a read asks the store for, and why. */
 interface Question {
@@ -183,11 +185,14 @@ export class EntryReader {
       : this.found(question, entry, stored)
   }
 
-  private async answerInstead(question: Question, view: TagView): Promise<JudgedRead> {
-    this.parts.local.drop(question.key)
-    this.keys.delete(question.key)
-    const entry = await question.insteadOfNone?.(view.clock)
-    return entry === undefined ? missed(view, null) : this.judged(question, entry, 'build', view)
+  private answerInstead(question: Question, view: TagView): JudgedRead | Promise<JudgedRead> {
+    const { key, insteadOfNone } = question
+    this.parts.local.drop(key)
+    this.keys.delete(key)
+    if (insteadOfNone === undefined) return missed(view, null)
+    return insteadOfNone(view.clock).then((entry) =>
+      entry === undefined ? missed(view, null) : this.judged(question, entry, 'build', view),
+    )
   }
 
   private found(
@@ -255,7 +260,7 @@ export class EntryReader {
 
   private decode(key: string, bytes: Buffer): Entry | undefined | Promise<Entry | undefined> {
     // A reply may be a slice of a larger buffer, full of what others asked for.
-    const own = bytes.length < bytes.buffer.byteLength ? this.copyOf(bytes) : bytes
+    const own = bytes.buffer.byteLength - bytes.length > MAX_SURPLUS_BYTES ? this.copyOf(bytes) : bytes
     const decoded = decodeEntry(key, own, this.parts.format)
     return decoded instanceof Promise
       ? decoded.then((found) => this.undamaged(key, own, found))

@@ -39,7 +39,8 @@ export class Invalidator {
   private batch: Batch | undefined
   private retry: NodeJS.Timeout | undefined
   private flushing: Promise<void> | undefined
-  private readonly sending = new Set<Promise<unknown>>()
+  /** What was sent and has no answer yet, by the changes of its batch. */
+  private readonly sending = new Map<readonly TagChange[], Promise<unknown>>()
   private closed = false
   private saidLost = false
 
@@ -62,19 +63,28 @@ export class Invalidator {
   }
 
   private join(changes: readonly TagChange[]): Promise<Failure | undefined> {
-    if (this.batch === undefined) {
-      const collected: TagChange[] = []
-      const done = Promise.resolve().then(() => {
-        this.batch = undefined
-        return this.send(dedupe(collected))
-      })
-      this.batch = { changes: collected, done }
-      this.sending.add(done)
-      void done.finally(() => this.sending.delete(done))
-    }
+    const batch = (this.batch ??= this.begin())
     // Not spread into the arguments of one call: there may be more of them than an engine takes.
-    for (const change of changes) this.batch.changes.push(change)
-    return this.batch.done
+    for (const change of changes) batch.changes.push(change)
+    return batch.done
+  }
+
+  private begin(): Batch {
+    const changes: TagChange[] = []
+    const done = this.sendInNextTurn(changes)
+    this.sending.set(changes, done)
+    return { changes, done }
+  }
+
+  /** Never rejects. */
+  private async sendInNextTurn(changes: TagChange[]): Promise<Failure | undefined> {
+    await undefined
+    this.batch = undefined
+    try {
+      return await this.send(dedupe(changes))
+    } finally {
+      this.sending.delete(changes)
+    }
   }
 
   /** Never rejects. */
@@ -125,10 +135,13 @@ export class Invalidator {
   }
 
   /** Whether as many replicas of Redis have it as the options ask for. */
-  private async confirm(): Promise<Failure | undefined> {
-    const { store, options, emit, log } = this.parts
-    const wanted = options.replicas
-    if (wanted === 0) return undefined
+  private confirm(): Promise<Failure | undefined> | undefined {
+    const { replicas } = this.parts.options
+    return replicas === 0 ? undefined : this.confirmBy(replicas)
+  }
+
+  private async confirmBy(wanted: number): Promise<Failure | undefined> {
+    const { store, emit, log } = this.parts
     let confirmed = 0
     let reason = ''
     try {
@@ -199,7 +212,7 @@ export class Invalidator {
     clearTimeout(this.retry)
     await waitFor(
       patienceMs,
-      Promise.all(this.sending).then(() => this.flush()),
+      Promise.all(this.sending.values()).then(() => this.flush()),
     )
     this.sayWhatIsLost()
   }

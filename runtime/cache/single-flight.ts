@@ -51,6 +51,7 @@ interface Lease {
  */
 export class SingleFlight {
   private readonly process = randomUUID()
+  private claims = 0
   private readonly leases = new Map<string, Lease>()
   private readonly waiters = new Map<string, Set<() => void>>()
   private readonly fruitless = new Map<string, { until: LocalMillis; times: number }>()
@@ -107,7 +108,7 @@ export class SingleFlight {
   }
 
   private newToken(): string {
-    return `${this.process}:${randomUUID()}`
+    return `${this.process}:${++this.claims}`
   }
 
   private isFruitless(key: string): boolean {

@@ -1,13 +1,20 @@
-import { Command, Redis, ReplyError } from 'ioredis'
+import { AbstractConnector, Command, Redis, ReplyError } from 'ioredis'
+import type { Socket, TcpNetConnectOpts } from 'node:net'
 import { Pieces } from '../../src/pieces'
 import type { CommandArgument, RedisReply } from './client'
 import { createClientOver } from './create-client'
 import { keepStringsFast } from './fast-strings'
+import { dialFramed, framedReads } from './framed-reads'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
 import { reasonOf } from './reason'
 
 keepStringsFast()
+
+interface DialOptions extends TcpNetConnectOpts {
+  readonly path?: string
+  readonly disconnectTimeout: number
+}
 
 /** Replies as Buffers. */
 const NO_ENCODING = { replyEncoding: null as never }
@@ -18,7 +25,9 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     ...(target.transport === 'unix'
       ? { path: target.path }
       : { host: target.host, port: target.port, family: 0 }),
-    ...(target.transport === 'tls' ? { tls } : {}),
+    ...(target.transport === 'tls'
+      ? { tls: { ...tls, onread: framedReads() } as typeof tls }
+      : { Connector: FramingConnector as never }),
     connectTimeout: connectMs,
     keepAlive: 10_000,
     protocol: 2,
@@ -75,6 +84,25 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     },
   }
   return link
+}
+
+/** Dials as the connector of ioredis does, which lets nobody say how a plain socket is read. */
+class FramingConnector extends AbstractConnector {
+  constructor(private readonly options: DialOptions) {
+    super(options.disconnectTimeout)
+  }
+
+  async connect(): Promise<Socket> {
+    this.connecting = true
+    // Whoever gives up at once does so before anything is dialled; in words that ioredis knows, and keeps to itself.
+    await new Promise(process.nextTick)
+    if (!this.connecting) throw new Error('Connection is closed.')
+    const { path, host, port, family } = this.options
+    const stream = dialFramed(path ? { path } : { host, port, family })
+    this.stream = stream
+    stream.once('error', (error) => (this.firstError = error))
+    return stream
+  }
 }
 
 /**

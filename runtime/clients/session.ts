@@ -50,7 +50,8 @@ interface Exchange {
   readonly sentAt: number
   /** Silence after which the connection counts as hung, in milliseconds. */
   readonly patienceMs: number
-  readonly reject: (error: DistributedCacheError) => void
+  /** Until it is settled: it leads to the replies, and whoever watches for silence may know this long after. */
+  reject: ((error: DistributedCacheError) => void) | undefined
 }
 
 export function startSession(openLink: OpenLink, settings: SessionSettings, events: SessionEvents): Session {
@@ -92,7 +93,7 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
     stopDialling()
     stopWatching?.()
     // Before the link goes, so that callers get this reason and not what the driver says of its destruction.
-    for (const { reject } of exchanges) reject(error)
+    for (const { reject } of exchanges) reject?.(error)
     exchanges.clear()
     link.destroy()
     events.onEnd(withoutPrefix(error.message))
@@ -125,6 +126,7 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
       )
       const settle = (): void => {
         stopTimeout()
+        mine.reject = undefined
         if (exchanges.delete(mine)) backlogBytes -= bytes
         watchForSilence()
       }

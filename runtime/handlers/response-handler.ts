@@ -24,6 +24,7 @@ import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
 import { currentConsumer, outsideRender } from './consumer'
 import { generatesAfter, watchPrefetches } from './request-intent'
+import { JoinedReads } from './joined-reads'
 import { RequestReads } from './request-reads'
 import { packResponse, readContent, type ResponseContent } from './response-codec'
 import { detached, freshValue } from './response-content'
@@ -47,6 +48,7 @@ export function createCacheHandlerClass(
 ): CacheHandlerClass {
   watchPrefetches()
   const markStale = createMarkStale(abilities)
+  const joined = new JoinedReads()
 
   return class DistributedCacheHandler implements CacheHandler {
     private readonly constructedAt: LocalMillis = localNow()
@@ -56,11 +58,13 @@ export function createCacheHandlerClass(
 
     async get(cacheKey: string, context: CacheHandlerGetContext): Promise<CacheHandlerValue | null> {
       const scope = scopeOf(context.kind)
+      const turn = scope === 'response' ? joined.wait(cacheKey) : undefined
+      if (turn !== undefined) await turn
       const at = localNow()
       const wanted = scope === 'fetch' ? wantedByFetch(context) : NOTHING_MORE
-      const read: CacheRead =
-        outsideRender(() => cache.recall(scope, cacheKey, wanted, at)) ??
-        (await this.ask(scope, cacheKey, context, wanted))
+      const recalled = outsideRender(() => cache.recall(scope, cacheKey, wanted, at))
+      if (recalled !== undefined && scope === 'response') joined.note(cacheKey)
+      const read: CacheRead = recalled ?? (await this.ask(scope, cacheKey, context, wanted))
       const { entry, verdict, clock } = read
       this.reads.note(cacheKey, clock ?? cache.fenceAt(at), at)
       if (entry === undefined) return null

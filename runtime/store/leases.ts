@@ -14,8 +14,9 @@ export function claimOf(
   return { keys: [leaseName(key), key], args: [token, String(ttlMs), stamp ?? ''] }
 }
 
-/** What that script answers. */
-export function parseLease(reply: RedisReply | undefined): LeaseState {
+/** What that script answers to whoever claims with `token`. */
+export function parseLease(reply: RedisReply | undefined, token: string, ttlMs: Milliseconds): LeaseState {
+  if (reply === 1) return { holder: token, livesMs: ttlMs }
   const [holder, livesMs] = Array.isArray(reply) ? (reply as RedisReply[]) : []
   return { holder: text(holder), livesMs: typeof livesMs === 'number' ? livesMs : 0 }
 }

@@ -230,7 +230,8 @@ function sortReplies(reads: readonly Read[], replies: readonly RedisReply[]): (R
 function settleBid(read: Read, reply: RedisReply | undefined): void {
   const { bid } = read
   read.bid = undefined
-  if (!(reply instanceof Error)) bid?.settle(reply === undefined ? undefined : parseLease(reply))
+  if (bid === undefined || reply instanceof Error) return
+  bid.settle(reply === undefined ? undefined : parseLease(reply, bid.token, bid.ttlMs))
 }
 
 function isWaiting({ settled }: Read): boolean {

@@ -13,7 +13,7 @@ import { createReadBatches } from './read-batches'
 import { claimOf, parseLease } from './leases'
 import { RecordWriter } from './record-writer'
 import { entryBytes, parseTagView, parseTime, readTagsCommand } from './replies'
-import { loadScripts, runScript, type Script } from './script'
+import { callOf, loadScripts, runScript, type Script } from './script'
 import { addEntryScript } from './scripts/add-entry'
 import { attendScript } from './scripts/attend'
 import { claimLeaseScript } from './scripts/claim-lease'
@@ -227,15 +227,22 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
     async claimLease(key, token, ttlMs, stamp, patience): Promise<LeaseState> {
       const { keys, args } = claimOf(key, token, ttlMs, stamp)
-      return parseLease(await run(claimLeaseScript, keys, args, patience))
+      return parseLease(await run(claimLeaseScript, keys, args, patience), token, ttlMs)
     },
 
     async renewLeases(leases, ttlMs) {
-      const renewed = leases.map(({ key, token }) =>
-        run(renewLeaseScript, [leaseName(key)], [token, String(ttlMs)]),
+      const ttl = String(ttlMs)
+      const replies = await client.send(
+        leases.map(({ key, token }) => callOf(renewLeaseScript, [leaseName(key)], [token, ttl])),
       )
-      const replies = await Promise.all(renewed)
-      return leases.flatMap(({ key }, index) => (replies[index] === 1 ? [] : [key]))
+      // A server that does not know the script is told it, for each.
+      const renewals = leases.map(({ key, token }, index) =>
+        replies[index] instanceof Error
+          ? run(renewLeaseScript, [leaseName(key)], [token, ttl])
+          : replies[index],
+      )
+      const outcomes = await Promise.all(renewals)
+      return leases.flatMap(({ key }, index) => (outcomes[index] === 1 ? [] : [key]))
     },
 
     async releaseLease(key, token, markMs) {
@@ -244,7 +251,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     },
 
     async invalidate(changes: readonly TagChange[]): Promise<void> {
-      await connected()
+      if (!attended) await connected()
       await tagWriter.invalidate(changes)
     },
 

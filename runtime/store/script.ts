@@ -23,6 +23,15 @@ export async function loadScripts(client: RedisClient, scripts: readonly Script[
   await client.send(scripts.map(({ lua }) => ({ key: undefined, args: ['SCRIPT', 'LOAD', lua] })))
 }
 
+/** A call of a script by its digest. */
+export function callOf(
+  script: Script,
+  keys: readonly string[],
+  args: readonly CommandArgument[],
+): RedisCommand {
+  return { key: keys[0], args: ['EVALSHA', script.sha1, String(script.keyCount), ...keys, ...args] }
+}
+
 /**
  * Runs a script by its digest, behind other commands if there are any: one round trip, two when the server does not
  * know the script yet (it was restarted, or its scripts were flushed).
@@ -36,14 +45,13 @@ export async function runScript(
   args: readonly CommandArgument[],
   { timeoutMs, before = [] }: { timeoutMs?: Milliseconds | undefined; before?: readonly RedisCommand[] } = {},
 ): Promise<RedisReply> {
-  const rest = [String(script.keyCount), ...keys, ...args]
-  const byDigest: RedisCommand = { key: keys[0], args: ['EVALSHA', script.sha1, ...rest] }
-  const replies = await client.send([...before, byDigest], timeoutMs)
+  const replies = await client.send([...before, callOf(script, keys, args)], timeoutMs)
   let reply = replies.pop()
   const failed = replies.find((each) => each instanceof Error)
   if (failed !== undefined) reply = failed
   if (reply instanceof Error && reply.message.startsWith('NOSCRIPT')) {
-    ;[reply] = await client.send([{ key: keys[0], args: ['EVAL', script.lua, ...rest] }], timeoutMs)
+    const told = ['EVAL', script.lua, String(script.keyCount), ...keys, ...args] as const
+    ;[reply] = await client.send([{ key: keys[0], args: told }], timeoutMs)
   }
   if (reply instanceof Error) {
     throw new DistributedCacheError('SCRIPT', `The script ${script.name} failed: ${reply.message}`, {

@@ -95,4 +95,10 @@ const withNames = (path, text) =>
 const resolve = (path, request) => `${posix.join(posix.dirname(path), request)}.js`
 const nameOf = (path) => `$${path.replace(/\.js$/, '').replace(/\W/g, '_')}`
 const read = (directory, path) => readFileSync(join(directory, path), 'utf8')
-const write = (directory, path, parts) => writeFileSync(join(directory, path), parts.join(''))
+function write(directory, path, parts) {
+  const text = parts.join('')
+  // One such character, and each of them takes two bytes in the memory of every server.
+  const [beyond] = /.{0,40}[^\0-\u00ff]/.exec(text) ?? []
+  if (beyond !== undefined) throw new Error(`${path} has a character beyond Latin-1: ${beyond}`)
+  writeFileSync(join(directory, path), text)
+}

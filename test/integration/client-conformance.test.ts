@@ -155,6 +155,23 @@ describe.each([
       }
     })
 
+    // Of node-redis nobody can say how it reads its socket.
+    it.runIf(driver === 'ioredis')(
+      'gives large values in memory of no more than their own size',
+      async () => {
+        const client = await openReady()
+        const body = randomBytes(50 * 1024)
+        const replies = await client.send([
+          command('SET', 'body', body),
+          ...Array.from({ length: 20 }, () => command('GET', 'body')),
+        ])
+        for (const reply of replies.slice(1) as Buffer[]) {
+          expect(body.equals(reply)).toBe(true)
+          expect(reply.buffer.byteLength - reply.length).toBeLessThanOrEqual(32)
+        }
+      },
+    )
+
     it('gives null, integers, arrays and errors in place, as Redis said them', async () => {
       const client = await openReady()
       const replies = await client.send([

@@ -33,6 +33,7 @@ const fetched = (body: string): ResponseValue => ({
   revalidate: 60,
 })
 
+const SOON = { timeout: 10_000, interval: 20 }
 const leaseOf = (cacheKey: string) =>
   leaseName(createKeyNames('ndc:test', 'build-1').entry('use-cache', cacheKey))
 
@@ -185,6 +186,21 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
     expect(leases.map(({ role }) => role)).toEqual(['leader', 'leader'])
     const held = await Promise.all(['a', 'there', 'b'].map((key) => redis.command('EXISTS', leaseOf(key))))
     expect(held).toEqual([1, 0, 1])
+  })
+
+  it('whoever generates renews all its leases, also on a server that has forgotten the scripts', async () => {
+    const options = { preset, singleFlight: { leaseMs: 3_000, waitMs: 60_000 } }
+    const replica = fleet.start({ url: redis.url, driver, options })
+    await Promise.all(['a', 'b'].map((key) => on(replica).get(key, [])))
+    for (const forgets of [false, true]) {
+      if (forgets) await redis.command('SCRIPT', 'FLUSH')
+      // A renewal is what shortens them.
+      for (const key of ['a', 'b']) await redis.command('PEXPIRE', leaseOf(key), 60_000)
+      for (const key of ['a', 'b'])
+        await expect.poll(() => redis.command('PTTL', leaseOf(key)), SOON).toBeLessThanOrEqual(3_000)
+    }
+    expect(await redis.command('EXISTS', leaseOf('a'))).toBe(1)
+    expect(await redis.command('EXISTS', leaseOf('b'))).toBe(1)
   })
 
   it.skipIf(ON_CLUSTER)('a claim whose reply is lost holds nobody', async () => {

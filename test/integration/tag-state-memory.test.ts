@@ -67,7 +67,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the memory of the tag state, ov
         costs.push(commands)
       }
       for (const cost of costs) expect(cost).toEqual(costs[0])
-      expect(costs[0]).toMatchObject({ hset: 2, hrandfield: 1 })
+      expect(costs[0]).toMatchObject({ hset: 1, hrandfield: 1 })
       expect(await records()).toBeGreaterThan(TAGS)
       const full = await memory()
       await on(replica).updateTags(['live'])

@@ -55,6 +55,35 @@ it('the script and the core agree on every record, whatever the sequence', async
   )
 })
 
+it('several windows of one tag in one call: the script and the core agree', async () => {
+  const steps = fc.array(fc.option(fc.integer({ min: 1, max: 3000 }), { nil: undefined }), {
+    minLength: 1,
+    maxLength: 6,
+  })
+  await fc.assert(
+    fc.asyncProperty(steps, async (windows) => {
+      await redis.command('DEL', STATE)
+      const pairs = windows.flatMap((windowMicros) => [':t', String(windowMicros ?? '')])
+      const { clock, now } = await invalidate(STATE, ...pairs)
+      const record = windows.reduce<TagRecord>(
+        (known, windowMicros) => applyInvalidation(known, clock, windowMicros, now),
+        NO_RECORD,
+      )
+      expect(await redis.command('HGET', STATE, ':t')).toBe(formatTagRecord(record))
+    }),
+    { numRuns: 100 },
+  )
+})
+
+it('more tags in one call than Lua takes apart at once: all of them are recorded', async () => {
+  await redis.command('DEL', STATE)
+  const tags = Array.from({ length: 9_000 }, (_, index) => `:t${index}`)
+  const { clock } = await invalidate(STATE, ...tags.flatMap((tag) => [tag, '']))
+  const records = (await redis.command('HMGET', STATE, ...tags)) as string[]
+  expect(new Set(records)).toEqual(new Set([String(clock)]))
+  expect(await redis.command('HGET', STATE, 'clock')).toBe(String(clock))
+})
+
 it('the clock only moves forward, also within one microsecond', async () => {
   const replies = await Promise.all(
     Array.from({ length: 500 }, () =>

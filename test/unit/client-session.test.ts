@@ -1,3 +1,6 @@
+import { stat } from 'node:fs/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ConnectionEvent, RedisReply } from '../../runtime/clients/client'
 import { openConnection, retryDelayMs, type Connection } from '../../runtime/clients/connection'
@@ -118,6 +121,27 @@ describe('silence', () => {
     await vi.advanceTimersByTimeAsync(3_000)
     expect(events.at(-1)).toEqual({ type: 'end', reason: expect.stringContaining('did not answer anything') })
     expect(links[0]).toMatchObject({ destroyed: true })
+  })
+
+  it('is watched for without keeping what was answered', async () => {
+    await ready()
+    // Until nobody watches for silence any more: the next question is watched.
+    await vi.advanceTimersByTimeAsync(10_000)
+    const asked = async (): Promise<WeakRef<Buffer>> => {
+      answer = async () => Buffer.alloc(128 * 1024)
+      const [reply] = await ask()
+      answer = never
+      return new WeakRef(reply as Buffer)
+    }
+    const reply = await asked()
+    expect(vi.getTimerCount()).toBe(1)
+    setFlagsFromString('--expose-gc')
+    for (let turn = 0; turn < 10 && reply.deref() !== undefined; turn++) {
+      // What was looked at lives until the turn is over.
+      await stat('.')
+      ;(runInNewContext('gc') as () => void)()
+    }
+    expect(reply.deref()).toBeUndefined()
   })
 
   it('is not noticed while nothing was asked', async () => {

@@ -72,3 +72,8 @@ it('refuses a client that requires something in a branch, and modules that impor
     'a.js cannot be joined: it imports itself, by a.js, b.js.',
   )
 })
+
+it('makes no file of which each character would take two bytes', () => {
+  const { directory } = createModules({ 'app/door.js': '// What comes next … is one too many.\n' })
+  expect(() => joinModules(directory, 'app/door.js')).toThrow(/beyond Latin-1: \/\/ What comes next …$/)
+})

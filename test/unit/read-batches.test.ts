@@ -198,7 +198,7 @@ describe('a claim that goes along', () => {
     const states: (LeaseState | undefined)[] = []
     return { bid: { token: 'mine', ttlMs: 9, settle: (state) => void states.push(state) }, states }
   }
-  const granted: RedisReply = [Buffer.from('mine'), 9]
+  const granted: RedisReply = 1
 
   it('is sent behind its read, and each is answered with its own', async () => {
     const { bid, states } = settled()

@@ -7,6 +7,8 @@ import { LUA_COLLECT, LUA_PRELUDE, LUA_TAG_RECORD } from './lua'
  * them is half of what it costs. Heartbeats look at more.
  */
 const COLLECTED_PER_CALL = 2
+/** Fields and values in one command: Lua takes 8,000 of them apart, no more. */
+const MAX_FIELDS = 4_000
 
 /**
  * Invalidates tags: moves the clock and records it for every tag of the call. What it costs depends on the
@@ -42,22 +44,29 @@ if lost or clock < observed then
   redis.call('HSET', KEYS[1], 'floor', decimal(floor), 'incarnation', incarnation)
   redis.call('PUBLISH', ARGV[4], 'floor ' .. decimal(clock))
 end
-local before = clock
+local before = decimal(clock)
 clock = math.max(now, clock + 1)
-redis.call('HSET', KEYS[1], 'clock', decimal(clock))
+local written, time = decimal(clock), decimal(now)
+local records, fields = {}, { 'clock', written }
 for i = 6, #ARGV, 2 do
   local field, window = ARGV[i], tonumber(ARGV[i + 1])
-  local record = decimal(clock)
+  local record = written
   if window and window > 0 then
-    local hard, windows = parse_record(redis.call('HGET', KEYS[1], field), clock)
+    local hard, windows = parse_record(records[field] or redis.call('HGET', KEYS[1], field), clock)
     windows[#windows + 1] = { clock, math.min(${NEVER}, now + window) }
     record = format_record(hard, windows)
   end
-  redis.call('HSET', KEYS[1], field, record)
+  records[field] = record
+  fields[#fields + 1], fields[#fields + 2] = field, record
+  if #fields >= ${MAX_FIELDS} then
+    redis.call('HSET', KEYS[1], unpack(fields))
+    fields = {}
+  end
 end
+if #fields > 0 then redis.call('HSET', KEYS[1], unpack(fields)) end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('PUBLISH', ARGV[4], 'invalidate ' .. decimal(before) .. ' ' .. decimal(clock) .. ' ' .. decimal(now) .. ' ' .. ARGV[5])
+redis.call('PUBLISH', ARGV[4], 'invalidate ' .. before .. ' ' .. written .. ' ' .. time .. ' ' .. ARGV[5])
 collect(${COLLECTED_PER_CALL}, tonumber(state[4]), clock, floor)
-return { decimal(clock), decimal(now), decimal(damaged) }
+return { written, time, decimal(damaged) }
 `,
 })
