@@ -78,7 +78,7 @@ export class Invalidator {
 
   /** Never rejects. */
   private async sendInNextTurn(changes: TagChange[]): Promise<Failure | undefined> {
-    await undefined
+    await Promise.resolve()
     this.batch = undefined
     try {
       return await this.send(dedupe(changes))

@@ -236,12 +236,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         leases.map(({ key, token }) => callOf(renewLeaseScript, [leaseName(key)], [token, ttl])),
       )
       // A server that does not know the script is told it, for each.
-      const renewals = leases.map(({ key, token }, index) =>
-        replies[index] instanceof Error
-          ? run(renewLeaseScript, [leaseName(key)], [token, ttl])
-          : replies[index],
+      const outcomes = await Promise.all(
+        leases.map(async ({ key, token }, index) => {
+          const reply = replies[index]
+          return reply instanceof Error ? run(renewLeaseScript, [leaseName(key)], [token, ttl]) : reply
+        }),
       )
-      const outcomes = await Promise.all(renewals)
       return leases.flatMap(({ key }, index) => (outcomes[index] === 1 ? [] : [key]))
     },
 
