@@ -41,6 +41,8 @@ export interface Entry {
   /** What the handler needs besides the bytes; JSON, not yet validated. */
   readonly detail: unknown
   readonly body: Buffer
+  /** Its length, which says so without putting it together. */
+  readonly bodyBytes: Bytes
   /** The head of the record: equal stamps are equal records. */
   readonly stamp: Buffer
 }
@@ -51,7 +53,7 @@ export interface PackedValue {
   readonly chunks: readonly Uint8Array[]
 }
 
-export type NewEntry = Omit<Entry, 'detail' | 'body' | 'stamp'> & PackedValue
+export type NewEntry = Omit<Entry, 'detail' | 'body' | 'bodyBytes' | 'stamp'> & PackedValue
 
 /** The metadata of a record, as JSON. What few entries have comes last, and is left out. */
 type Metadata = [
@@ -122,8 +124,8 @@ function packTags(tags: readonly string[]): string | readonly string[] {
 
 /**
  * The entry as a reader would find it in `record`, which was made of it: known, so that nothing is checked, decrypted
- * or decompressed. Pieces are joined when somebody wants the body, and then it is checked: the memory of chunks is
- * shared with others.
+ * or decompressed. Pieces are joined when somebody wants the body, and then it is checked: the memory of chunks may be
+ * shared with others. Made before anybody waits for the store, while the chunks are what was encoded.
  */
 export function storedEntry(key: string, record: Buffer | Pieces, entry: NewEntry): Entry {
   const { fence, bornAt, modifiedAt, tags, retryAt, retryFence, fromBuild, revalidate, expire } = entry
@@ -131,9 +133,9 @@ export function storedEntry(key: string, record: Buffer | Pieces, entry: NewEntr
   // In memory of its own, since it may outlive the rest.
   const stamp = Buffer.allocUnsafeSlow(HEAD_BYTES)
   startOf(record).copy(stamp)
-  const rawBytes = bytesOf(entry.chunks)
+  const bodyBytes = bytesOf(entry.chunks)
   let whole: Buffer | Pieces = isOpen(startOf(record)) ? record : Buffer.concat(entry.chunks)
-  let body = whole instanceof Pieces ? undefined : whole.subarray(whole.length - rawBytes)
+  let body = whole instanceof Pieces ? undefined : whole.subarray(whole.length - bodyBytes)
   return {
     fence,
     bornAt,
@@ -150,10 +152,11 @@ export function storedEntry(key: string, record: Buffer | Pieces, entry: NewEntr
       if (body === undefined) {
         whole = joined(whole)
         if (!isIntact(key, whole)) throw new Error('what was written has changed')
-        body = whole.subarray(whole.length - rawBytes)
+        body = whole.subarray(whole.length - bodyBytes)
       }
       return body
     },
+    bodyBytes,
     stamp,
   }
 }
@@ -196,6 +199,7 @@ export function decodeEntry(
     expire,
     detail,
     body,
+    bodyBytes: body.length,
     stamp: bytes.subarray(0, HEAD_BYTES),
   })
   if (codec === 'none') return withBody(record.body)

@@ -3,15 +3,17 @@ import type { Bytes } from './units'
 /** Less than this is joined to its neighbours: to give a socket one more piece costs more than the copy. */
 const MIN_PIECE_BYTES: Bytes = 1024
 const MAX_PIECES = 64
+/** What a piece may keep alive, for each byte of it. */
+const MAX_KEPT = 1.25
 
 /**
  * Bytes that go to a socket one piece after another. To join them would copy them all into memory outside of the heap,
- * and that soon makes V8 collect, which costs more than everything else in a write.
+ * and that soon makes V8 collect, which costs more than everything else in a write. Until the socket has taken it, nobody
+ * may transfer the memory of a piece.
  */
 export class Pieces {
   constructor(readonly list: readonly [first: Buffer, ...rest: Uint8Array[]]) {}
 
-  /** Counted anew: whoever gave us a chunk may have given its memory away. */
   get length(): Bytes {
     let total = 0
     for (const piece of this.list) total += piece.byteLength
@@ -29,11 +31,11 @@ export function gather(first: Buffer, chunks: readonly Uint8Array[]): Buffer | P
   const pieces: Uint8Array[] = []
   let small: Uint8Array[] = [first]
   const join = (): void => {
-    if (small.length > 0) pieces.push(small.length === 1 ? (small[0] as Uint8Array) : Buffer.concat(small))
+    if (small.length > 0) pieces.push(small[0] === first && small.length === 1 ? first : Buffer.concat(small))
     small = []
   }
   for (const chunk of chunks) {
-    if (chunk.byteLength < least || chunk.buffer.byteLength > 2 * chunk.byteLength) {
+    if (chunk.byteLength < least || chunk.buffer.byteLength > MAX_KEPT * chunk.byteLength) {
       small.push(chunk)
     } else {
       join()

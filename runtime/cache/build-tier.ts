@@ -79,7 +79,8 @@ export class BuildTier {
   }
 
   private hold(key: string, { chunks, ...prerendered }: Prerendered, now: ServerMicros): Entry | undefined {
-    if (bytesOf(chunks) > this.parts.format.maxEntryBytes) return undefined
+    const bodyBytes = bytesOf(chunks)
+    if (bodyBytes > this.parts.format.maxEntryBytes) return undefined
     // Images and copies may come with any file times: nothing is older than the build, or from the future.
     const modifiedAt = Math.max(this.parts.startedAt, prerendered.modifiedAt) * 1000
     const entry: Entry = {
@@ -90,9 +91,10 @@ export class BuildTier {
       retryAt: 0,
       fromBuild: true,
       body: Buffer.concat(chunks),
+      bodyBytes,
       stamp: Buffer.alloc(0),
     }
-    this.held.set(key, entry, entry.body.length)
+    this.held.set(key, entry, bodyBytes)
     return entry
   }
 

@@ -1,4 +1,4 @@
-import { bytesOf, encodeInPieces, type Entry, type NewEntry, storedEntry } from '../../src/entry'
+import { encodeInPieces, type Entry, type NewEntry, storedEntry } from '../../src/entry'
 import { messageOf } from '../../src/errors'
 import type { EntryScope } from '../../src/key-names'
 import { localNow } from '../../src/server-time'
@@ -190,14 +190,14 @@ export class Cache {
     try {
       const record = await encodeInPieces(key, entry, format)
       if (record === undefined) return this.skip(scope, cacheKey, 'too-large')
+      const held = storedEntry(key, record, entry)
       const outcome = await store.write(key, record, this.ttlMs(entry.expire), {
         token: flight?.tokenOf(key),
         damaged: reader.damagedHead(key),
       })
       reader.written(key, entry.tags)
       // The announcement of this very write may come back before its reply: then a read proves it later.
-      if (outcome === 'stored')
-        local.stored(key, storedEntry(key, record, entry), proof, bytesOf(entry.chunks))
+      if (outcome === 'stored') local.stored(key, held, proof)
       // Something newer is there, of which the bus may not have told yet.
       else local.overwritten(key)
       flight?.stored(key)

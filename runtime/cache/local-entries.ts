@@ -90,25 +90,21 @@ export class LocalEntries {
   }
 
   /** Keeps what a read found. */
-  keep(key: string, entry: HeldEntry, proof: Proof, bytes?: Bytes): void {
+  keep(key: string, entry: HeldEntry, proof: Proof): void {
     const epoch = proof.overwritten ? -1 : proof.epoch
     const held = this.lru.get(key)
     // What is proven is not given up for what is not.
     if (proof.overwritten && held?.epoch === this.epoch) return
     // Of the same record, what is held may have content by now.
     if (held !== undefined && isSameRecord(held.entry, entry)) held.epoch = epoch
-    else this.lru.set(key, { entry, epoch }, bytes ?? bytesOf(entry))
+    else this.lru.set(key, { entry, epoch }, bytesOf(entry))
   }
 
-  /**
-   * Keeps what a write stored. Whoever began to read before that was known may have found what was there before.
-   *
-   * @param bodyBytes its length: to ask the entry may join it, which nobody needs yet
-   */
-  stored(key: string, entry: HeldEntry, proof: Proof, bodyBytes: Bytes = entry.body.length): void {
+  /** Keeps what a write stored. Whoever began to read before that was known may have found what was there before. */
+  stored(key: string, entry: HeldEntry, proof: Proof): void {
     for (let other = this.reading.get(key); other !== undefined; other = other.older)
       if (other !== proof) other.overwritten = true
-    this.keep(key, entry, proof, contentBytes(entry, bodyBytes))
+    this.keep(key, entry, proof)
   }
 
   /** A write had no answer: it may have been done, or be done later, and then nobody else announces it. */
@@ -157,7 +153,7 @@ function isSameRecord(a: Entry, b: Entry): boolean {
 }
 
 function bytesOf(entry: HeldEntry): Bytes {
-  return contentBytes(entry, entry.content?.bytes ?? entry.body.length)
+  return contentBytes(entry, entry.content?.bytes ?? entry.bodyBytes)
 }
 
 function contentBytes({ stamp }: Entry, bytes: Bytes): Bytes {

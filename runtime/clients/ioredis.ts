@@ -71,6 +71,11 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
           command.args = []
         }
         return replies.all
+      } catch (error) {
+        // Of half a command Redis would take the rest out of the next one.
+        redis.stream.destroy()
+        replies.all.catch(() => {})
+        throw error
       } finally {
         batch.send()
       }

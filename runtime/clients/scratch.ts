@@ -17,12 +17,12 @@ export class Scratch {
   join(pieces: Pieces, used: Buffer[]): Buffer {
     const scratch = pieces.length > SCRATCH_BYTES ? undefined : (this.free.pop() ?? this.make())
     if (scratch === undefined) return joined(pieces)
-    used.push(scratch)
     let at = 0
     for (const piece of pieces.list) {
       scratch.set(piece, at)
       at += piece.byteLength
     }
+    used.push(scratch)
     return scratch.subarray(0, at)
   }
 

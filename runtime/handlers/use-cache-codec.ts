@@ -31,20 +31,21 @@ class SourceOf implements UnderlyingDefaultSource<Uint8Array> {
 }
 
 /**
- * Drains a stream once. Undefined when it holds more than `maxBytes`: the rest is then cancelled.
+ * Drains a stream once, into memory of our own: of a chunk with an array React gives the page a view, which may change it,
+ * or give its memory away. Undefined when it holds more than `maxBytes`: the rest is then cancelled.
  *
  * @throws what the stream errors with
  */
 export async function drain(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,
-): Promise<Uint8Array[] | undefined> {
+): Promise<Buffer | undefined> {
   const reader = stream.getReader()
   const chunks: Uint8Array[] = []
   let total = 0
   for (;;) {
     const { done, value } = await reader.read()
-    if (done) return chunks
+    if (done) return Buffer.concat(chunks)
     total += value.byteLength
     if (total > maxBytes) {
       // Not awaited: the source decides when it is done cancelling.

@@ -90,18 +90,18 @@ export function createUseCacheHandler(cache: Cache): UseCacheHandler {
   }
 
   async function storeGenerated(cacheKey: string, entry: UseCacheEntry, fence: Clock): Promise<void> {
-    let chunks: Uint8Array[] | undefined
+    let body: Buffer | undefined
     try {
-      chunks = await drain(entry.value, cache.maxEntryBytes)
+      body = await drain(entry.value, cache.maxEntryBytes)
     } catch {
       // The generation failed midway: partial data is never kept.
       return cache.skip(SCOPE, cacheKey, 'stream-error')
     }
-    if (chunks === undefined) return cache.skip(SCOPE, cacheKey, 'too-large')
+    if (body === undefined) return cache.skip(SCOPE, cacheKey, 'too-large')
     // As Next's built-in handler: such an entry is regenerated on every read.
     if (entry.expire === 0) return cache.skip(SCOPE, cacheKey, 'expire-0')
     const bornAt = cache.toServer(entry.timestamp)
-    const packed = packUseCache(entry, chunks)
+    const packed = packUseCache(entry, [body])
     const stored = {
       fence,
       bornAt,

@@ -155,6 +155,23 @@ describe.each([
       }
     })
 
+    it('a piece that cannot be written fails its command, and shifts no reply of another', async () => {
+      const client = await openReady()
+      await client.send([command('SET', 'a', '1')])
+      const gone = new Uint8Array(5_000)
+      const pieces = new Pieces([Buffer.alloc(3_000), gone])
+      structuredClone(gone, { transfer: [gone.buffer] })
+      const failed = client.send([command('PING'), command('SET', 'b', pieces)])
+      const next = client.send([command('GET', 'a')])
+      await expect(failed).rejects.toThrow()
+      const outcome = await next.catch(codeOf)
+      expect([[Buffer.from('1')], 'CLIENT']).toContainEqual(outcome)
+      await eventually(async () => {
+        const replies = await client.send([command('GET', 'a'), command('EXISTS', 'b')])
+        expect(replies).toEqual([Buffer.from('1'), 0])
+      })
+    })
+
     // Of node-redis nobody can say how it reads its socket.
     it.runIf(driver === 'ioredis')(
       'gives large values in memory of no more than their own size',

@@ -64,7 +64,8 @@ describe('a write that does not replace what is stored', () => {
     } as unknown as CacheParts)
     const key = names.entry('use-cache', 'key')
     const proof = local.begin(key)
-    local.keep(key, { ...entry, body: Buffer.from('old'), stamp: Buffer.from('old') } as never, proof)
+    const old = { ...entry, body: Buffer.from('old'), bodyBytes: 3, stamp: Buffer.from('old') }
+    local.keep(key, old as never, proof)
     local.end(key, proof)
     expect(local.getProven(key)).toBeDefined()
     await cache.write('use-cache', 'key', entry)

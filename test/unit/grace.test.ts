@@ -83,6 +83,7 @@ beforeEach(() => {
     modifiedAt,
     revalidate: 10,
     body: Buffer.from('x'),
+    bodyBytes: 1,
     stamp: Buffer.alloc(8),
   } as Entry
   local.keep('k', held, local.begin('k'))

@@ -26,6 +26,7 @@ function entryOf(bytes: number): Entry {
     revalidate: 900,
     expire: 3600,
     body: Buffer.alloc(bytes),
+    bodyBytes: bytes,
     stamp: Buffer.from(`record ${(records++).toString().padStart(17)}`),
   } as unknown as Entry
 }
@@ -92,7 +93,7 @@ describe('content in place of a body', () => {
 
   it('the body and the record that it is a view of are let go, and what is said of its size is what counts', () => {
     const record = Buffer.alloc(10_000, 7)
-    const local = holding({ ...entryOf(0), body: record.subarray(48), stamp: record.subarray(0, 48) })
+    const local = holding({ ...entryOf(9_952), body: record.subarray(48), stamp: record.subarray(0, 48) })
     const before = local.bytes
     local.keepContent('k', local.get('k')!, 6_000, () => ({ html: 'x' }))
     const held = local.get('k')

@@ -69,11 +69,11 @@ describe('entry records', () => {
         const decoded = await decode(bytes, as)
         if (typeof decoded === 'string') throw new Error(decoded)
         const { chunks, ...facts } = entry
-        const { body, stamp, ...decodedFacts } = decoded
+        const { body, bodyBytes, stamp, ...decodedFacts } = decoded
         expect(stamp.equals(bytes.subarray(0, HEAD_BYTES))).toBe(true)
         expect(decodedFacts).toEqual(facts)
         expect(Buffer.concat(chunks).equals(body)).toBe(true)
-        expect(body.length).toBe(bytesOf(chunks))
+        expect([body.length, bodyBytes]).toEqual([bytesOf(chunks), bytesOf(chunks)])
         // Who wrote it need not read it again.
         expect(storedEntry(KEY, bytes, entry)).toEqual(decoded)
       }),
