@@ -46,7 +46,7 @@ export const CAUSES = [
     cause:
       'A write must not bring back what is older than an invalidation: a script compares its fence with that of the record that is there, ends the lease and wakes whoever waits. Packages that are ahead send plain commands.',
     tried:
-      'The record goes by `SET` under a name of its own, which the script renames, since Lua hashes what it is given (68 to 17 µs of Redis at 50 KB); what was written is not decoded again; chunks go to the socket as they are (half of the CPU): kept. Most of what is left is the collection of the 50 KB that Next.js hands over.',
+      'The record goes by `SET` under a name of its own, which the script renames, since Lua hashes what it is given (68 to 17 µs of Redis at 50 KB); what was written is not decoded again; chunks of pages go to the socket as they are (half of the CPU): kept. Those of `use cache` are copied once, since React shares them with the page; most of what is left is the collection of that copy, and of what Next.js hands over.',
   },
   {
     id: 'invalidation-is-recorded',

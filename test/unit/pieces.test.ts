@@ -32,6 +32,15 @@ describe('bytes in pieces', () => {
     expect(bytes instanceof Pieces ? bytes.list.length : 1).toBe(count)
   })
 
+  it('a view of much larger memory is copied, whatever is beside it', () => {
+    const view = new Uint8Array(1_000_000).subarray(0, 5_000)
+    for (const chunks of [[view], [chunkOf(100_000, 1), view], [view, chunkOf(100_000, 1)], [view, view]]) {
+      const bytes = gather(FIRST, chunks)
+      const kept = bytes instanceof Pieces ? bytes.list : [bytes]
+      for (const { buffer } of kept) expect(buffer.byteLength).toBeLessThanOrEqual(100_000)
+    }
+  })
+
   const ring = parseKeyring(`k:${Buffer.alloc(32, 7).toString('base64')}`)
   it.each([undefined, ring])(
     'a record with a large chunk is what its reader takes (keys: %j)',
