@@ -104,6 +104,8 @@ export class LocalEntries {
   stored(key: string, entry: HeldEntry, proof: Proof): void {
     for (let other = this.reading.get(key); other !== undefined; other = other.older)
       if (other !== proof) other.overwritten = true
+    // Something else was stored meanwhile, and is perhaps held: which of the two came last only a read can tell.
+    if (proof.overwritten) this.overwritten(key)
     this.keep(key, entry, proof)
   }
 

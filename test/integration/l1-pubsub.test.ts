@@ -122,6 +122,16 @@ describe.each(Object.keys(DRIVERS) as Driver[])('l1-pubsub over %s', (driver) =>
     while ((await read(b)) !== 'new') await new Promise((resolve) => setTimeout(resolve, 5))
   })
 
+  it('of two writes under way at once memory does not take the earlier one for the stored one', async () => {
+    await fill(a, 'before')
+    await warm(a)
+    const set = (content: string) => on(a).set('k', Promise.resolve(useCacheEntry(content, { tags: ['t'] })))
+    await Promise.all([set('first'), set('second')])
+    expect([await read(a), await read(b)]).toEqual(['second', 'second'])
+    await warm(a)
+    expect(await read(a)).toBe('second')
+  })
+
   it('a subscriber that is killed: bodies stay, and are proven again by conditional reads', async () => {
     await fill(a, 'content')
     await warm(b)

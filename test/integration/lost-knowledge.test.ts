@@ -167,6 +167,14 @@ describe.each(Object.keys(DRIVERS) as Driver[])(
       expect(await read(start())).toBe('new')
     })
 
+    it("so it does when the server's clock was set back meanwhile", async () => {
+      await fill(a, 'old')
+      await fleet.stop()
+      const [alive] = (await redis.command('HMGET', STATE, 'alive')) as string[]
+      await redis.command('HSET', STATE, 'alive', String(Number(alive) + 3_600_000_000))
+      expect(await read(start())).toBeUndefined()
+    })
+
     // The proxy stands before one server.
     it.skipIf(ON_CLUSTER)(
       'an invalidation while Redis is away is kept and holds as soon as it is back',

@@ -186,6 +186,15 @@ describe('what this process wrote', () => {
     expect(local.getProven('k')).toBe(after)
   })
 
+  it('is not proven when something else was stored while it was under way', () => {
+    const local = memory()
+    const [first, second] = [entryOf(10), entryOf(10)]
+    const writes = [local.begin('k'), local.begin('k')] as const
+    local.stored('k', first, writes[0])
+    local.stored('k', second, writes[1])
+    expect([local.getProven('k'), local.get('k')]).toEqual([undefined, second])
+  })
+
   it('without an answer: neither what was held is proven, nor what is read until the write arrives', () => {
     const local = memory()
     const before = entryOf(10)

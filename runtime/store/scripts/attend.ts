@@ -22,7 +22,8 @@ const COLLECTED_PER_CALL = 8
  *
  * The floor is raised past everything known when the state is missing or unreadable (FLUSHALL, eviction, poison),
  * when its clock is behind what this process saw (failover to a replica that lagged), and when a process
- * boots and nobody lived meanwhile (the cache was off, and what was invalidated then is not known).
+ * boots and nobody lived meanwhile (the cache was off, and what was invalidated then is not known). Of a time that lies
+ * ahead, since the server's clock was set back, nobody knows how long ago it was.
  *
  * Deployments may differ in how long their entries live: 'keep' is the longest time that anybody needed records for,
  * until everything that he stored is gone ('keepUntil').
@@ -42,7 +43,7 @@ if lost then incarnation = ARGV[2] end
 if lost or clock < observed then
   clock = math.max(now, observed + 1, usable(clock) + 1)
   floor = clock
-elseif ARGV[4] == 'boot' and (not alive or now - alive > tonumber(ARGV[5])) then
+elseif ARGV[4] == 'boot' and (not alive or math.abs(now - alive) > tonumber(ARGV[5])) then
   clock = math.max(now, clock + 1)
   floor = clock
 end
