@@ -200,10 +200,19 @@ export function decodeEntry(
     detail,
     body,
     bodyBytes: body.length,
-    stamp: bytes.subarray(0, HEAD_BYTES),
+    stamp: headOf(bytes, body),
   })
   if (codec === 'none') return withBody(record.body)
   return decompress(codec, record.body, rawBytes).then(withBody, () => 'decompress')
+}
+
+/** A view would keep alive a record that the body, decrypted or decompressed, is no part of. */
+function headOf(record: Buffer, body: Buffer): Buffer {
+  const head = record.subarray(0, HEAD_BYTES)
+  if (body.buffer === record.buffer) return head
+  const copy = Buffer.allocUnsafeSlow(HEAD_BYTES)
+  head.copy(copy)
+  return copy
 }
 
 /** What its age says about an entry; a reader may bring a `revalidate` of its own. */

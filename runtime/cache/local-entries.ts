@@ -30,8 +30,10 @@ export interface Proof {
   older: Proof | undefined
 }
 
-/** Rough size of what an entry keeps alive besides its body: detail, tags, objects. */
+/** Rough size of what an entry keeps alive besides its body and tags: detail, objects. */
 const ENTRY_OVERHEAD_BYTES: Bytes = 1024
+/** Rough size of a tag besides its characters, which are held twice: as text, and in the record below the body. */
+const TAG_OVERHEAD_BYTES: Bytes = 32
 const NO_BODY = Buffer.alloc(0)
 /** Keys of which it is remembered that a write of this process was not answered. */
 const MAX_UNANSWERED_KEYS = 1_000
@@ -158,6 +160,8 @@ function bytesOf(entry: HeldEntry): Bytes {
   return contentBytes(entry, entry.content?.bytes ?? entry.bodyBytes)
 }
 
-function contentBytes({ stamp }: Entry, bytes: Bytes): Bytes {
-  return bytes + stamp.length + ENTRY_OVERHEAD_BYTES
+function contentBytes({ stamp, tags }: Entry, bytes: Bytes): Bytes {
+  let total = bytes + stamp.length + ENTRY_OVERHEAD_BYTES
+  for (const tag of tags) total += TAG_OVERHEAD_BYTES + 2 * tag.length
+  return total
 }

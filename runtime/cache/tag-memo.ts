@@ -11,7 +11,12 @@ export class TagMemo {
   private recent: Tags = new Map()
   private older: Tags = new Map()
 
-  constructor(private readonly maxKeys = 10_000) {}
+  private recentTags = 0
+
+  constructor(
+    private readonly maxKeys = 10_000,
+    private readonly maxTags = 500_000,
+  ) {}
 
   get(key: string): readonly string[] {
     return this.recent.get(key) ?? this.older.get(key) ?? NO_TAGS
@@ -26,9 +31,11 @@ export class TagMemo {
       this.older.delete(key)
     } else if (this.recent.get(key) !== remembered) {
       this.recent.set(key, remembered)
-      if (this.recent.size * 2 > this.maxKeys) {
+      this.recentTags += remembered.length
+      if (this.recent.size * 2 > this.maxKeys || this.recentTags * 2 > this.maxTags) {
         this.older = this.recent
         this.recent = new Map()
+        this.recentTags = 0
       }
     }
     return remembered

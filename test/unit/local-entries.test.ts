@@ -81,6 +81,18 @@ describe('local memory under a random workload', () => {
   })
 })
 
+it('tags count, which may be more than the body', () => {
+  const local = new LocalEntries({ maxBytes: MAX_BYTES, maxEntryBytes: MAX_ENTRY_BYTES })
+  const tags = Array.from({ length: 50 }, (_, index) => `${index}`.padEnd(200, 'x'))
+  for (let index = 0; index < 50; index++) {
+    const key = `key-${index}`
+    local.keep(key, { ...entryOf(10), tags }, local.begin(key))
+  }
+  const held = Array.from({ length: 50 }, (_, index) => local.get(`key-${index}`)).filter(Boolean)
+  expect(held.length).toBeGreaterThan(0)
+  expect(held.length * 50 * 200).toBeLessThanOrEqual(MAX_BYTES)
+})
+
 describe('content in place of a body', () => {
   const LIMITS = { maxBytes: MAX_BYTES, maxEntryBytes: MAX_ENTRY_BYTES }
   function holding(entry: Entry): LocalEntries {

@@ -39,3 +39,12 @@ it('remembers what is in use, and never more than it may', () => {
   memo.set('k999', [])
   expect(memo.get('k999')).toEqual([])
 })
+
+it('remembers fewer keys where each has many tags', () => {
+  const memo = new TagMemo(1_000, 100)
+  const keys = Array.from({ length: 100 }, (_, index) => `k${index}`)
+  for (const key of keys) memo.set(key, Array.from({ length: 20 }, String))
+  const remembered = keys.filter((key) => memo.get(key).length > 0)
+  expect(remembered.length * 20).toBeLessThanOrEqual(120)
+  expect(remembered.at(-1)).toBe('k99')
+})
