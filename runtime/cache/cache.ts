@@ -241,7 +241,9 @@ export class Cache {
 
   /** Resolves when the invalidation is acknowledged, or kept for retry. @throws as Invalidator.invalidate */
   invalidate(tags: readonly string[], windowSeconds: Seconds | undefined): Promise<void> {
-    const windowMicros = windowSeconds === undefined ? undefined : Math.min(NEVER, windowSeconds * 1_000_000)
+    // Whole, since records hold nothing else.
+    const windowMicros =
+      windowSeconds === undefined ? undefined : Math.min(NEVER, Math.round(windowSeconds * 1_000_000))
     return this.parts.invalidator.invalidate(tags.map((tag) => ({ tag, windowMicros })))
   }
 

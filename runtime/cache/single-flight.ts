@@ -207,8 +207,10 @@ export class SingleFlight {
       return
     }
     try {
-      const lost = await this.options.store.renewLeases(renewable, this.options.leaseMs)
-      for (const key of lost) this.leases.delete(key)
+      const lost = new Set(await this.options.store.renewLeases(renewable, this.options.leaseMs))
+      // What was claimed meanwhile is another lease.
+      for (const { key, token } of renewable)
+        if (lost.has(key) && this.tokenOf(key) === token) this.leases.delete(key)
     } catch {
       // The store is away: leases expire by themselves.
     }

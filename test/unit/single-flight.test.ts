@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { type EarlyClaim, SingleFlight } from '../../runtime/cache/single-flight'
 import { createMemoryStore } from '../../runtime/memory/memory-store'
 
@@ -89,5 +89,34 @@ describe('a claim that goes along with a read', () => {
     claim.settle({ holder: 'another:1', livesMs: 5 })
     expect(claim.take()).toEqual({ role: 'follower', sameProcess: false, livesMs: 5 })
     expect([released, cut, flight.leads('k')]).toEqual([[], [], false])
+  })
+})
+
+describe('a lease that is renewed', () => {
+  it('and is over by then takes no other one of the key with it', async () => {
+    vi.useFakeTimers()
+    try {
+      let answer = (_lost: string[]): void => {}
+      const store = {
+        ...createMemoryStore(1_000_000),
+        renewLeases: () => new Promise<string[]>((resolve) => (answer = resolve)),
+      }
+      flight = new SingleFlight({ store, bus: undefined, leaseMs: 300, waitMs: 60_000, emit: () => {} })
+      const noRecord = Buffer.alloc(0)
+      await flight.claim('k', noRecord)
+      vi.advanceTimersByTime(100)
+      // Its write arrives before the renewal, whose answer is late.
+      flight.stored('k')
+      await flight.claim('k', noRecord)
+      answer(['k'])
+      await vi.advanceTimersByTimeAsync(0)
+      expect(flight.leads('k')).toBe(true)
+      vi.advanceTimersByTime(100)
+      answer(['k'])
+      await vi.advanceTimersByTimeAsync(0)
+      expect(flight.leads('k')).toBe(false)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })
