@@ -20,6 +20,8 @@ const SEPARATOR = '@'
  */
 export class Lanes {
   private readonly lanes = new Map<string, Lane>()
+  /** Where others begin: a lane that comes back must not repeat numbers, which would hide what is missing. */
+  private forgotten = 0
 
   constructor(private readonly publisher: string) {}
 
@@ -27,7 +29,7 @@ export class Lanes {
     let lane = this.lanes.get(name)
     if (lane === undefined) {
       const publisher = name === '' ? this.publisher : this.publisher + SEPARATOR + name
-      lane = { publisher, sequence: 0, key: '' }
+      lane = { publisher, sequence: this.forgotten, key: '' }
       this.lanes.set(name, lane)
     }
     return lane
@@ -50,10 +52,12 @@ export class Lanes {
   /** What is to be repeated besides the home lane. A lane that no longer serves its key is repeated once more. */
   others(home: string, laneOf: (key: string) => string): { key: string; origin: Origin }[] {
     const repeated: { key: string; origin: Origin }[] = []
-    for (const [name, { key }] of this.lanes) {
+    for (const [name, { key, sequence }] of this.lanes) {
       if (name === home || key === '') continue
       repeated.push({ key, origin: this.last(name) })
-      if (laneOf(key) !== name) this.lanes.delete(name)
+      if (laneOf(key) === name) continue
+      this.lanes.delete(name)
+      this.forgotten = Math.max(this.forgotten, sequence)
     }
     return repeated
   }

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { parseClusterSlots, parseRedirection, splitAddress } from '../../runtime/clients/cluster-slots'
 import { hashSlot } from '../../src/hash-slot'
 import { createKeyNames, leaseName } from '../../src/key-names'
+import { keyPayload } from '../../src/bus-message'
 import { isLaneOf, Lanes } from '../../src/lanes'
+import { Bus } from '../../runtime/bus/bus'
 
 const text = (value: string) => Buffer.from(value)
 
@@ -107,6 +109,44 @@ describe('lanes', () => {
     node['a'] = 'node:3'
     expect(others()).toEqual(said)
     expect(others()).toEqual([said[1]])
+  })
+
+  it('go on counting where a slot came back: what is lost there shows', () => {
+    const lanes = new Lanes('me')
+    let node = 'node:1'
+    const others = () => lanes.others('home', () => node)
+    let receive = (_payload: Buffer): void => {}
+    const gaps: string[] = []
+    const bus = new Bus({
+      client: {
+        subscribe(_channel, onMessage, onState) {
+          receive = onMessage
+          onState(true)
+          return { close: async () => {} }
+        },
+      },
+      channel: 'bus',
+      publisher: 'another',
+      listener: {
+        onLive() {},
+        onInvalidation() {},
+        onGap: (_clock, reason) => void gaps.push(reason),
+        onKey() {},
+      },
+      isPlausible: () => true,
+    })
+    bus.use()
+    const written = () => Buffer.from(`write ${keyPayload(lanes.next(node, 'a'), 'a')}`)
+    for (let count = 0; count < 5; count++) receive(written())
+    node = 'node:2'
+    others()
+    node = 'node:1'
+    receive(written())
+    gaps.length = 0
+    // Lost.
+    written()
+    receive(written())
+    expect(gaps).toEqual(['sequence'])
   })
 
   it('say nothing more on a single server', () => {
