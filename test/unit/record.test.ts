@@ -53,17 +53,22 @@ const newEntry: fc.Arbitrary<NewEntry> = fc
   .tuple(content, retry)
   .map(([one, other]) => ({ ...one, ...other }))
 
-it.each(codecs.flatMap((codec) => [[codec, undefined], [codec, RING]] as const))(
-  'an entry keeps alive either its record or its body, not both: %s, %s',
-  async (codec, encryption) => {
-    const as = format(codec, { encryption })
-    const times = { fence: 1, bornAt: 1, modifiedAt: 1, retryAt: 0, revalidate: 1, expire: 1 }
-    const entry = { ...times, tags: [], detail: {}, chunks: [Buffer.alloc(100_000, 'text')] }
-    const { body, stamp } = (await decode(await encode(entry, as), as)) as Entry
-    expect(body).toHaveLength(100_000)
-    if (stamp.buffer !== body.buffer) expect(stamp.buffer.byteLength).toBe(HEAD_BYTES)
-  },
-)
+it.each(
+  codecs.flatMap(
+    (codec) =>
+      [
+        [codec, undefined],
+        [codec, RING],
+      ] as const,
+  ),
+)('an entry keeps alive either its record or its body, not both: %s, %s', async (codec, encryption) => {
+  const as = format(codec, { encryption })
+  const times = { fence: 1, bornAt: 1, modifiedAt: 1, retryAt: 0, revalidate: 1, expire: 1 }
+  const entry = { ...times, tags: [], detail: {}, chunks: [Buffer.alloc(100_000, 'text')] }
+  const { body, stamp } = (await decode(await encode(entry, as), as)) as Entry
+  expect(body).toHaveLength(100_000)
+  if (stamp.buffer !== body.buffer) expect(stamp.buffer.byteLength).toBe(HEAD_BYTES)
+})
 
 describe('entry records', () => {
   it.each(
