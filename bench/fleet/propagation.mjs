@@ -17,8 +17,7 @@ export async function measurePropagation(options) {
     log(name)
     const candidates = chosenSubjects(wanted).filter(
       ({ kind, apis, bodyIsRead, settings }) =>
-        kind !== 'limit' &&
-        kind !== 'stock' &&
+        (kind === 'ours' || kind === 'peer') &&
         !bodyIsRead &&
         apis.includes(api) &&
         settings.driver !== 'redis',

@@ -15,7 +15,7 @@ export async function measureBoot({ quick, repetitions, wanted, log, pace }) {
   log(BOOT_ROW)
   const candidates = chosenSubjects(wanted).filter(
     ({ bodyIsRead, kind, settings }) =>
-      !bodyIsRead && kind !== 'stock' && !(quick && settings.driver === 'redis'),
+      !bodyIsRead && kind !== 'stock' && kind !== 'contract' && !(quick && settings.driver === 'redis'),
   )
   const subjects = {}
   const measured = await interleave(candidates, quick ? 2 : repetitions, bootOnce, pace)

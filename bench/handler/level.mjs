@@ -78,7 +78,7 @@ export async function startAll(subjects, network, { profile, log, processes }) {
 
 /** @returns {Promise<object>} the row: samples and medians of each subject, and whom it is compared with */
 export async function measureCell(cell, members, { repetitions: wanted, quick, pace }) {
-  const ms = quick ? 80 : 400
+  const ms = quick ? 80 : 250
   const repetitions = isWaiting(cell) ? Math.min(wanted, FEW_REPETITIONS) : wanted
   const subjects = {}
   const able = []

@@ -4,7 +4,7 @@ const WIDTH = 860
 const LABEL = 330
 const BAR = 20
 const GAP = 6
-const COLOURS = { ours: '#1a7f5a', peer: '#9a6700', stock: '#57606a', limit: '#0969da' }
+const COLOURS = { ours: '#1a7f5a', peer: '#9a6700', stock: '#57606a', limit: '#0969da', contract: '#0969da' }
 
 export function escapeXml(text) {
   return String(text)

@@ -51,10 +51,24 @@ function ofLimit(rows) {
   return rows
     .filter(({ level, cell }) => level === 'handler' && wantedOf(cell) !== undefined)
     .flatMap((row) =>
-      against(row, 'limit').map(({ name, ratio }) =>
-        atLeast(`${row.name}: ${name}`, ratio, wantedOf(row.cell)),
-      ),
+      against(row, 'limit').map(({ name, ratio }) => {
+        const check = atLeast(`${row.name}: ${name}`, ratio, wantedOf(row.cell))
+        const leaves = contractOf(row, name)
+        if (leaves === undefined) return check
+        const note = [
+          `the contract alone ${number(leaves.ratio, 2)}`,
+          ...(check.note ? [check.note] : []),
+        ].join(', ')
+        return { ...check, note }
+      }),
     )
+}
+
+/** What the contract leaves of a limit: what whoever does only what nobody can leave out reaches of it, by the same driver. */
+function contractOf(row, limit) {
+  const driverOf = (name) => name.split(' ').at(-1)
+  const alone = namesOf(row, 'contract').find((name) => driverOf(name) === driverOf(limit))
+  return alone === undefined ? undefined : ratioBetween(row, alone, limit, row.figure)
 }
 
 const ofMemory = (rows) =>

@@ -80,9 +80,13 @@ const versionsOf = ({ versions }) =>
     .map(([name, version]) => `\`${name}\` ${version}`)
     .join(', ')
 
+const BARE = 'bare driver'
+const CONTRACT = 'contract alone'
+
 /** One column for each package, with and without local memory; drivers other than the first are in the result. */
 const columnOf = (name, { kind }) => {
-  if (kind === 'limit') return name.endsWith(' redis') ? undefined : 'bare driver'
+  if (kind === 'limit') return name.endsWith(' redis') ? undefined : BARE
+  if (kind === 'contract') return name.endsWith(' redis') ? undefined : CONTRACT
   if (kind === 'stock') return 'Next.js alone'
   return kind === 'peer' ? name.split(/[/,]/)[0] : undefined
 }
@@ -92,7 +96,7 @@ function ratioTable(rows) {
     rows.flatMap(({ subjects }) => Object.entries(subjects).map(([name, entry]) => columnOf(name, entry))),
   )
   columns.delete(undefined)
-  const order = (column) => ['bare driver', 'Next.js alone', column].indexOf(column)
+  const order = (column) => [BARE, CONTRACT, 'Next.js alone', column].indexOf(column)
   const sorted = [...columns].sort((a, b) => order(a) - order(b))
   return table(
     ['', 'this package', ...sorted],

@@ -4,9 +4,14 @@ import { createRequire } from 'node:module'
 
 const require = createRequire(import.meta.url)
 
-export async function open({ url, driver }) {
-  const { get, set, close } = driver === 'redis' ? await openNodeRedis(url) : openIoredis(url)
+export async function open(settings) {
+  const { get, set, close } = await openDriver(settings)
   return { bare: { get, set }, close }
+}
+
+/** The commands that a limit needs, through the driver's own methods. */
+export function openDriver({ url, driver }) {
+  return driver === 'redis' ? openNodeRedis(url) : openIoredis(url)
 }
 
 function openIoredis(url) {
@@ -15,6 +20,7 @@ function openIoredis(url) {
   return {
     get: (key) => redis.getBuffer(key),
     set: (key, bytes) => redis.set(key, bytes, 'PX', 3_600_000),
+    fields: (key, names) => redis.hmget(key, names),
     close: () => redis.disconnect(),
   }
 }
@@ -29,6 +35,7 @@ async function openNodeRedis(url) {
   return {
     get: (key) => buffers.get(key),
     set: (key, bytes) => client.set(key, bytes, { expiration: { type: 'PX', value: 3_600_000 } }),
+    fields: (key, names) => client.hmGet(key, names),
     close: () => client.destroy(),
   }
 }

@@ -1,6 +1,6 @@
 // Who is measured. A subject is one way to cache: a package with its settings, or a limit that none can pass.
 //
-// kind: `ours`, `peer`, `stock` (Next.js alone), `limit` (the bare driver).
+// kind: `ours`, `peer`, `stock` (Next.js alone), `limit` (the bare driver), `contract` (what no handler can leave out).
 // apis: which of Next's two interfaces it serves.
 // l1: whether it serves from local memory; undefined where that is no question.
 // module: file beside this one; its `open(options)` returns the handlers.
@@ -14,6 +14,15 @@ const ours = (name, preset, driver, more = {}) => ({
   settings: { preset, driver, ...more },
 })
 
+const limit = (name, kind, driver) => ({
+  name,
+  kind,
+  apis: ['use cache', 'cacheHandler'],
+  l1: false,
+  module: kind === 'limit' ? './bare-driver.mjs' : './contract.mjs',
+  settings: { driver },
+})
+
 /** @type {Subject[]} */
 export const SUBJECTS = [
   ours('strict, ioredis', 'strict', 'ioredis'),
@@ -23,22 +32,10 @@ export const SUBJECTS = [
   { ...ours('strict, redis, nothing held', 'strict', 'redis', { heldBytes: 0 }), bodyIsRead: true },
   ours('l1-pubsub, ioredis', 'l1-pubsub', 'ioredis'),
   ours('l1-pubsub, redis', 'l1-pubsub', 'redis'),
-  {
-    name: 'limit: GET and SET of ioredis',
-    kind: 'limit',
-    apis: ['use cache', 'cacheHandler'],
-    l1: false,
-    module: './bare-driver.mjs',
-    settings: { driver: 'ioredis' },
-  },
-  {
-    name: 'limit: GET and SET of redis',
-    kind: 'limit',
-    apis: ['use cache', 'cacheHandler'],
-    l1: false,
-    module: './bare-driver.mjs',
-    settings: { driver: 'redis' },
-  },
+  limit('limit: GET and SET of ioredis', 'limit', 'ioredis'),
+  limit('limit: GET and SET of redis', 'limit', 'redis'),
+  limit('contract alone, ioredis', 'contract', 'ioredis'),
+  limit('contract alone, redis', 'contract', 'redis'),
   {
     name: 'Next.js in memory',
     kind: 'stock',
@@ -114,6 +111,7 @@ export function takesPart(subject, cell) {
   if (subject.kind === 'stock') return false
   if (subject.kind === 'limit' && cell.op === 'invalidate') return false
   if (subject.l1 !== false) return false
+  if (subject.kind === 'contract') return cell.op === 'read hit' && cell.network === 'loopback'
   if (subject.kind === 'ours') return (subject.bodyIsRead === true) === (cell.op === 'read hit')
   return true
 }
@@ -121,7 +119,7 @@ export function takesPart(subject, cell) {
 /**
  * @typedef {object} Subject
  * @property {string} name
- * @property {'ours' | 'peer' | 'stock' | 'limit'} kind
+ * @property {'ours' | 'peer' | 'stock' | 'limit' | 'contract'} kind
  * @property {string[]} apis
  * @property {boolean} l1
  * @property {string} module

@@ -55,6 +55,23 @@ describe('the verdict', () => {
     expect(goalOf([row('read hit', 500 * KiB, 1, 100)], 1).status).toBe('not measured')
   })
 
+  it('1: says what the contract leaves of a limit, by the same driver', () => {
+    const row = handlerRow(
+      'read hit',
+      { bytes: KiB },
+      {
+        own: subject('ours', undefined, ops(40)),
+        'limit: GET and SET of ioredis': subject('limit', 'own', ops(100)),
+        'limit: GET and SET of redis': subject('limit', 'own', ops(50)),
+        'contract alone, ioredis': subject('contract', 'own', ops(55)),
+      },
+    )
+    const { checks } = goalOf([row], 1)
+    expect(checks).toHaveLength(2)
+    expect(checks[0].note).toMatch(/^the contract alone 0\.55/)
+    expect(checks[1].note ?? '').not.toContain('contract')
+  })
+
   it('2: holds L1 hits against the memory of Next.js', () => {
     const row = (ours) =>
       handlerRow(
