@@ -24,7 +24,8 @@ export interface Endable {
 export function endWithProcess(runtime: Endable, host: NodeJS.Process = process): () => void {
   let detached = false
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (host.listenerCount(signal) > 1) {
+    // Process 1 of a container is not ended by a signal that nobody handles: it goes on serving until it is killed.
+    if (host.listenerCount(signal) > 1 || host.pid === 1) {
       // Some of them end the process when nobody but they listens: we are not there while they count.
       host.off(signal, onSignal)
       process.nextTick(() => {
