@@ -22,8 +22,15 @@ export interface Endable {
  * signal would have ended the process at once: it does so as soon as writes have arrived.
  */
 export function endWithProcess(runtime: Endable, host: NodeJS.Process = process): () => void {
+  let detached = false
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (host.listenerCount(signal) > 1) {
+    // Process 1 of a container is not ended by a signal that nobody handles: it goes on serving until it is killed.
+    if (host.listenerCount(signal) > 1 || host.pid === 1) {
+      // Some of them end the process when nobody but they listens: we are not there while they count.
+      host.off(signal, onSignal)
+      process.nextTick(() => {
+        if (!detached) host.prependListener(signal, onSignal)
+      })
       setTimeout(() => void runtime.releaseLeases(), END_DEADLINE_MS).unref()
       return
     }
@@ -47,6 +54,7 @@ export function endWithProcess(runtime: Endable, host: NodeJS.Process = process)
   host.once('exit', onExit)
   host.once('beforeExit', onBeforeExit)
   return () => {
+    detached = true
     for (const signal of SIGNALS) host.off(signal, onSignal)
     host.off('exit', onExit)
     host.off('beforeExit', onBeforeExit)

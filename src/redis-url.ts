@@ -110,7 +110,8 @@ export function parseRedisUrlWith(
   if (parsed.hash !== '') {
     return fail('has a "#" part', 'If the "#" belongs to the password, write it as %23.')
   }
-  const query = new URLSearchParams(parsed.search)
+  // A form would mean a space by "+"; a password in base64 or a path means itself.
+  const query = new URLSearchParams(parsed.search.replaceAll('+', '%2B'))
   // Common for ioredis users (`?family=0`); both families are tried anyway.
   query.delete('family')
   const parameters = new Map<string, string>()

@@ -22,6 +22,8 @@ export interface ClusterNode {
 export interface ClusterNodes {
   /** @throws DistributedCacheError CLIENT when there are too many */
   get(address: string): ClusterNode
+  /** Whether there is a connection to it that can be used; opens none. */
+  isReady(address: string): boolean
   /** Those that are ready, in random order. */
   ready(): ClusterNode[]
   /** Opens what serves slots now, and leaves in time what does not. */
@@ -114,6 +116,7 @@ export function openClusterNodes(
       node.usedAt = performance.now()
       return node
     },
+    isReady: (address) => nodes.get(address)?.endpoint.ready === true,
     ready: () => shuffled([...nodes.values()].filter(({ endpoint }) => endpoint.ready)),
     keep(addresses) {
       kept = addresses

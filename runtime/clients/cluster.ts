@@ -58,7 +58,7 @@ export function createClusterClient(
       ready.sort((a, b) => Number(a.address === suspect) - Number(b.address === suspect))
       return [...ready.map((node) => [sourceOf(node)]), shuffled(seeds).map(seedSource)]
     },
-    isSettled: (owners) => [...owners].every((address) => nodes.get(address).endpoint.ready),
+    isSettled: (owners) => [...owners].every((address) => nodes.isReady(address)),
     onMap(owners) {
       nodes.keep(owners)
       updateHome(undefined)
@@ -79,7 +79,7 @@ export function createClusterClient(
   /** Announces that home was lost, moved, or is there; called whenever one of these may be so. */
   function updateHome(failure: string | undefined): void {
     const address = map.ownerOf(homeSlot)
-    const isReady = !closed && address !== undefined && nodes.get(address).endpoint.ready
+    const isReady = !closed && address !== undefined && nodes.isReady(address)
     if (home !== undefined && (home !== address || !isReady)) {
       home = undefined
       tell({ type: 'end', reason: failure ?? 'Its keys moved to another node of the Redis Cluster' })

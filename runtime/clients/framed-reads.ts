@@ -16,8 +16,13 @@ export function framedReads(): OnReadOpts {
     // Called as a method of the socket.
     callback(this: Socket, byteCount: number, bytes: Uint8Array): boolean {
       frames.add((bytes as Buffer).subarray(0, byteCount), (chunk) => {
-        // What a driver refuses makes it drop the connection.
-        if (!this.destroyed) this.emit('data', chunk)
+        // What a driver refuses makes it drop the connection; what it fails at would end the process.
+        if (this.destroyed) return
+        try {
+          this.emit('data', chunk)
+        } catch (error) {
+          this.destroy(error as Error)
+        }
       })
       return true
     },

@@ -49,6 +49,8 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     events.onEnd(reason)
   })
   redis.on('end', () => events.onEnd(reason))
+  // Only now it has the queue that it keeps.
+  redis.on('connect', () => takeStrayReplies(redis, () => events.onEnd('Redis answered what nobody asked')))
   redis.on('ready', () => events.onOpen())
   redis.on('messageBuffer', (channel: Buffer, payload: Buffer) =>
     events.onMessage(channel.toString(), payload),
@@ -89,6 +91,26 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
     },
   }
   return link
+}
+
+/**
+ * A reply that nobody waits for tells that replies go to the wrong commands. ioredis would say so as an error, which it
+ * cannot make of null: then it throws where nobody catches it, and the process ends.
+ */
+function takeStrayReplies(redis: Redis, onStray: () => void): void {
+  const { commandQueue } = redis as unknown as { commandQueue: { shift(): unknown } }
+  const shift = commandQueue.shift.bind(commandQueue)
+  let taken = false
+  commandQueue.shift = () => {
+    const item = shift()
+    if (item !== undefined || taken) return item
+    taken = true
+    // Of a lost connection ioredis empties the queue, which is no reply.
+    const reject = (error: unknown): void => {
+      if (error instanceof ReplyError) onStray()
+    }
+    return { command: { name: '', args: [''], resolve: onStray, reject } }
+  }
 }
 
 /** Dials as the connector of ioredis does, which lets nobody say how a plain socket is read. */

@@ -479,6 +479,19 @@ describe.each([
       expect(inspect(events)).not.toContain('hunter2')
     })
 
+    it.each([
+      ['null', '$-1\r\n'],
+      ['a list that is null', '*-1\r\n'],
+      ['a text', '+OK\r\n'],
+      ['an error', '-ERR who are you\r\n'],
+      ['lists in lists, without end', '*1\r\n'.repeat(200_000)],
+    ])('leaves a server that answers what nobody asked: %s', async (_, stray) => {
+      const { client } = open({ url: await startTalker('+PONG\r\n', stray), connectMs: 500 })
+      await nextEvent(client, 'end')
+      // Neither the process nor the client ends with it.
+      await nextEvent(client, 'end')
+    })
+
     it('is not ready while the server says that it is not', async () => {
       const loading = await startTalker('-LOADING Redis is loading the dataset in memory\r\n')
       const opened = open({ url: loading })
@@ -865,12 +878,13 @@ async function closedPort(): Promise<number> {
   return port
 }
 
-/** A server that answers each command with the same line; its URL. */
-async function startTalker(line: string): Promise<string> {
+/** A server that answers each command with the same line, and each write with one more; its URL. */
+async function startTalker(line: string, more = ''): Promise<string> {
   const talker = createServer((socket) => {
     socket.on('error', () => {})
     socket.on('data', (chunk) => {
       for (const _command of chunk.toString().matchAll(/^\*/gm)) socket.write(line)
+      socket.write(more)
     })
   }).listen(0, '127.0.0.1')
   await once(talker, 'listening')

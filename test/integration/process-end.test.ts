@@ -27,7 +27,7 @@ afterEach(async () => {
   await redis.command('FLUSHALL')
 })
 
-type Handlers = 'none' | 'like-next' | 'natural'
+type Handlers = 'none' | 'like-next' | 'natural' | 'counting'
 
 interface Server {
   readonly child: ChildProcess
@@ -111,6 +111,12 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the end of a process over %s', 
     server.child.kill('SIGTERM')
     expect(await server.ended).toEqual([0, null])
     expect(await redis.command('EXISTS', leaseOf('k'))).toBe(0)
+  })
+
+  it('a library that ends the process when nobody else listens finds itself alone', async () => {
+    const server = await start(driver, 'counting')
+    server.child.kill('SIGTERM')
+    expect(await server.ended).toEqual([null, 'SIGTERM'])
   })
 
   it('a hung Redis holds the end up no longer than its deadline', async () => {

@@ -79,6 +79,14 @@ if (handlers === 'natural') {
     process.disconnect()
   })
 }
+// Cleans up and leaves the end to others, if there are any.
+if (handlers === 'counting') {
+  process.on('SIGTERM', function clean() {
+    if (process.listenerCount('SIGTERM') > 1) return
+    process.off('SIGTERM', clean)
+    process.kill(process.pid, 'SIGTERM')
+  })
+}
 
 const commands = {
   async generate(key) {

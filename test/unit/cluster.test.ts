@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import type { RedisReply } from '../../runtime/clients/client'
+import { createClusterClient } from '../../runtime/clients/cluster'
 import { parseClusterSlots, parseRedirection, splitAddress } from '../../runtime/clients/cluster-slots'
 import { hashSlot } from '../../src/hash-slot'
 import { createKeyNames, leaseName } from '../../src/key-names'
 import { keyPayload } from '../../src/bus-message'
 import { isLaneOf, Lanes } from '../../src/lanes'
 import { Bus } from '../../runtime/bus/bus'
+import { parseRedisUrl } from '../../src/redis-url'
 
 const text = (value: string) => Buffer.from(value)
 
@@ -154,4 +157,37 @@ describe('lanes', () => {
     lanes.next('', 'a')
     expect(lanes.others('', () => '')).toEqual([])
   })
+})
+
+it('a map with more primaries than a cluster can have does not end the process', async () => {
+  const slots = Array.from({ length: 16_384 }, (_, slot) => [
+    slot,
+    slot,
+    [text('node'), 1_000 + slot, text('')],
+  ])
+  const dialled: number[] = []
+  const unhandled: unknown[] = []
+  const note = (error: unknown): void => void unhandled.push(error)
+  process.on('unhandledRejection', note)
+  const client = createClusterClient(
+    ({ port }, _connectMs, events) => {
+      dialled.push(port)
+      if (port === 6379) setImmediate(() => events.onOpen())
+      return {
+        write: async (commands) =>
+          commands.map(({ args: [name] }): RedisReply => (name === 'CLUSTER' ? slots : text('OK'))),
+        ping: async () => text('PONG'),
+        subscribe: async () => {},
+        destroy() {},
+      }
+    },
+    [parseRedisUrl('redis://seed')],
+    { homeKey: 'tags', onCircuit: undefined, connectMs: 1_000, commandMs: 500, clientName: 'test' },
+  )
+  // The map is asked for again, since not all of it can be used.
+  await expect.poll(() => dialled.filter((port) => port === 6379).length).toBeGreaterThan(1)
+  await client.close()
+  process.off('unhandledRejection', note)
+  expect(unhandled).toEqual([])
+  expect(dialled.length).toBeLessThan(1_100)
 })

@@ -39,6 +39,14 @@ describe('sentinels', () => {
       ],
     })
   })
+
+  it('may have passwords in base64, in which a plus is none of a form', () => {
+    const url = 'redis://:a+b@one?master=m&sentinelpassword=c+d/e=='
+    expect(parseRedisPlace(url, 'sentinel')).toMatchObject({
+      target: { password: 'a+b' },
+      sentinels: [{ password: 'c+d/e==' }],
+    })
+  })
 })
 
 describe('what is wrong', () => {

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { dialFramed } from '../../runtime/clients/framed-reads'
 import { ReplyFrames } from '../../runtime/clients/reply-frames'
 
 const LARGE = 50 * 1024
@@ -69,4 +72,20 @@ describe('what Redis says', () => {
     // Its length began in an earlier read.
     expect(held('+OK\r\n$5000\r\nabc')).toBe('+OK\r\n$5000\r\n')
   })
+})
+
+it('a driver that throws at what Redis says loses the connection, not the process', async () => {
+  const server = createServer((socket) => socket.on('error', () => {}).write('+OK\r\n')).listen(
+    0,
+    '127.0.0.1',
+  )
+  await once(server, 'listening')
+  const socket = dialFramed({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' })
+  const failure = new RangeError('too deep')
+  socket.on('data', () => {
+    throw failure
+  })
+  expect(await once(socket, 'error')).toEqual([failure])
+  expect(socket.destroyed).toBe(true)
+  server.close()
 })
