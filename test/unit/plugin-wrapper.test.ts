@@ -355,6 +355,26 @@ describe('side effects', () => {
     expect(readdirSync(project)).toEqual(before)
   })
 
+  it.each(['() => ({})', 'async () => ({})', 'Promise.resolve({})'])(
+    'a server started from elsewhere finds the router: %s',
+    (config) => {
+      const project = createProject({
+        ...configFile(`module.exports = withDistributedCache(${config})`),
+        // As Next calls it, from a file of its own.
+        'start.cjs': `
+          const config = require('./next.config.js')
+          Promise.resolve(typeof config === 'function' ? config('phase-production-server', {}) : config)
+            .then(() => console.log(process.env.NEXT_DISTRIBUTED_CACHE_ROUTER))`,
+      })
+      const output = execFileSync(process.execPath, [join(project, 'start.cjs')], {
+        encoding: 'utf8',
+        cwd: repository,
+        env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+      })
+      expect(output.trim()).toBe(join(project, '.next', 'distributed-cache', 'router.cjs'))
+    },
+  )
+
   it('next dev is stock and silent', () => {
     const project = createProject(configFile('module.exports = withDistributedCache({ basePath: "/x" })'))
     for (const variables of [{ NODE_ENV: 'development' }, { __NEXT_DEV_SERVER: '1' }]) {
