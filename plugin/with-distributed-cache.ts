@@ -80,7 +80,8 @@ async function afterCompile(evaluation: Evaluation, { projectDir, distDir }: Com
 /** What cannot wait for a hook, in a process that is known to build, start or develop the application. */
 function prepareProcess(evaluation: Evaluation): void {
   const { config, phase, projectDirectory } = evaluation
-  const distDir = resolve(projectDirectory, config.distDir ?? '.next')
+  // Joined, as Next does it: to an absolute distDir as well.
+  const distDir = join(projectDirectory, config.distDir ?? '.next')
   // A dev server empties its directory when it starts, wherever that is, but keeps the cache.
   const directory = join(distDir, phase === 'dev' ? 'cache' : '', GENERATED_DIRECTORY)
   if (phase === 'unknown') return

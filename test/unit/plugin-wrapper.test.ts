@@ -346,14 +346,19 @@ describe('side effects', () => {
     expect(readdirSync(project)).toEqual(before)
   })
 
-  it('a server that starts writes nothing, and knows where the router is', () => {
-    const project = createProject(configFile(`module.exports = withDistributedCache({ distDir: 'out' })`))
-    const before = readdirSync(project)
-    expect(evaluate(project, { NODE_ENV: 'production' }).router).toBe(
-      join(project, 'out', 'distributed-cache', 'router.cjs'),
-    )
-    expect(readdirSync(project)).toEqual(before)
-  })
+  it.each(['out', '/out'])(
+    'a server that starts writes nothing, and knows where the router is: %s',
+    (distDir) => {
+      const project = createProject(
+        configFile(`module.exports = withDistributedCache({ distDir: ${JSON.stringify(distDir)} })`),
+      )
+      const before = readdirSync(project)
+      expect(evaluate(project, { NODE_ENV: 'production' }).router).toBe(
+        join(project, 'out', 'distributed-cache', 'router.cjs'),
+      )
+      expect(readdirSync(project)).toEqual(before)
+    },
+  )
 
   it.each(['() => ({})', 'async () => ({})', 'Promise.resolve({})'])(
     'a server started from elsewhere finds the router: %s',
