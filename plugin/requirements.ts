@@ -31,15 +31,12 @@ export function findDriver(wanted: Driver | undefined): Driver | undefined {
 }
 
 export function missingDriver(wanted: Driver | undefined): DistributedCacheError {
-  const what =
+  return new DistributedCacheError(
+    'MISSING_DRIVER',
     wanted === undefined
-      ? 'No Redis client is installed'
-      : `Option "driver" is '${wanted}', which is not installed`
-  const fix =
-    wanted === 'redis'
-      ? '`npm install redis` or `npm install ioredis`'
-      : '`npm install ioredis` or `npm install redis`'
-  return new DistributedCacheError('MISSING_DRIVER', `${what}. Run ${fix}.`)
+      ? 'No Redis client is installed. Run `npm install ioredis` or `npm install redis`.'
+      : `Option "driver" is '${wanted}', which is not installed. Run \`npm install ${wanted}\`, or remove the option.`,
+  )
 }
 
 /** Turbopack refuses to load a module from outside its root, with an error that does not say so. */

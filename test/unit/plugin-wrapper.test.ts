@@ -243,7 +243,7 @@ describe('errors', () => {
     const output = execFileSync(process.execPath, ['-e', script], { cwd: createProject(), encoding: 'utf8' })
     expect(output.trim().split('\n')).toEqual([
       'MISSING_DRIVER [next-distributed-cache] No Redis client is installed. Run `npm install ioredis` or `npm install redis`.',
-      'MISSING_DRIVER [next-distributed-cache] Option "driver" is \'redis\', which is not installed. Run `npm install redis` or `npm install ioredis`.',
+      'MISSING_DRIVER [next-distributed-cache] Option "driver" is \'redis\', which is not installed. Run `npm install redis`, or remove the option.',
       // A server starts without; its entry says what is missing, and it serves the stock handlers.
       'set cache-handler-ioredis.js',
     ])
