@@ -10,7 +10,12 @@ import type * as Generator from './generate-router'
 import type { RouterPlan } from './generate-router'
 import { applyPatches, type CompiledBuild } from './patches'
 import { detectPhase, type Phase, PHASE_VARIABLE } from './phase'
-import { locateHandlers, type PreviousHandlers, previousHandlers } from './previous-handlers'
+import {
+  type LegacyExperimental,
+  locateHandlers,
+  type PreviousHandlers,
+  previousHandlers,
+} from './previous-handlers'
 import { defaultKeyPrefix, findNextVersion, findProjectDirectory, inferTracingRoot } from './project'
 import { checkInsideRoot, checkNextVersion, findDriver, missingDriver } from './requirements'
 
@@ -32,8 +37,9 @@ interface Evaluation {
 
 /** The directory that Turbopack and file tracing take for the whole; undefined when it cannot be told. */
 function tracingRoot(config: NextConfig, projectDirectory: string): string | undefined {
-  const configured = config.outputFileTracingRoot ?? config.turbopack?.root
-  if (configured !== undefined) return resolve(configured)
+  const legacy = config.experimental as LegacyExperimental | undefined
+  const configured = legacy?.outputFileTracingRoot ?? config.outputFileTracingRoot ?? config.turbopack?.root
+  if (configured != null) return resolve(configured)
   return process.env['NEXT_PRIVATE_OUTPUT_TRACE_ROOT'] ?? inferTracingRoot(projectDirectory)
 }
 

@@ -124,6 +124,29 @@ describe('what was there stays', () => {
     expect(result.outputFileTracingIncludes).toMatchObject({ '/x': ['y'] })
   })
 
+  it('null is absent, as for Next', async () => {
+    const config = deepFreeze({
+      cacheComponents: true,
+      cacheHandler: null,
+      cacheHandlers: { default: null },
+      cacheMaxMemorySize: null,
+      compiler: null,
+      distDir: null,
+      outputFileTracingIncludes: null,
+      outputFileTracingRoot: null,
+      turbopack: { root: null },
+    }) as unknown as NextConfig
+    const project = createProject()
+    const result = await materialize(withDistributedCache(config), server)
+    await result.compiler!.runAfterProductionCompile!({
+      projectDir: project,
+      distDir: join(project, '.next'),
+    })
+    expect(readFileSync(join(project, '.next/distributed-cache/router.cjs'), 'utf8')).toContain(
+      'const fallback = {}',
+    )
+  })
+
   it("runs the application's own hook after its own", async () => {
     const project = createProject()
     const seen: string[] = []
@@ -268,6 +291,11 @@ describe('errors', () => {
     })
     const turbopack = () => materialize(withDistributedCache(() => ({ turbopack: { root: project } })))
     await expect(turbopack()).rejects.toMatchObject({ code: 'OUTSIDE_PROJECT_ROOT' })
+    // Where Next still takes it from, over the new name.
+    const moved = { outputFileTracingRoot: project, experimental: { outputFileTracingRoot: repository } }
+    await expect(
+      materialize(withDistributedCache(() => moved as unknown as NextConfig)),
+    ).resolves.toBeDefined()
     // Not a reason to keep a server from starting: it has been built.
     await expect(
       materialize(
