@@ -51,6 +51,19 @@ export function checkInsideRoot(root: string | undefined): void {
   )
 }
 
+/**
+ * Next.js builds into its routes where the project was as seen from the current directory, and a standalone server, which
+ * runs in the project, would look for every cache handler as many directories too high: 500 on every route.
+ */
+export function checkStandalone(projectDirectory: string, currentDirectory: string): void {
+  const project = realPath(projectDirectory)
+  if (project === realPath(currentDirectory)) return
+  throw new DistributedCacheError(
+    'OUTSIDE_PROJECT_ROOT',
+    `The build was started in ${currentDirectory}. With output: 'standalone' Next.js would not find any cache handler at run time. Run next build in ${project}, without a directory.`,
+  )
+}
+
 function realPath(path: string): string {
   try {
     return realpathSync(path)

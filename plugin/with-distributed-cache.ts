@@ -17,7 +17,7 @@ import {
   previousHandlers,
 } from './previous-handlers'
 import { defaultKeyPrefix, findNextVersion, findProjectDirectory, inferTracingRoot } from './project'
-import { checkInsideRoot, checkNextVersion, findDriver, missingDriver } from './requirements'
+import { checkInsideRoot, checkNextVersion, checkStandalone, findDriver, missingDriver } from './requirements'
 
 const ROUTER_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_ROUTER'
 /** Tells the processes of a build when its first one began [ms]. */
@@ -76,6 +76,8 @@ function buildStartedAt(): number {
 }
 
 async function afterCompile(evaluation: Evaluation, { projectDir, distDir }: CompiledBuild): Promise<void> {
+  // Only here: Next alone knows for certain where the project is.
+  if (evaluation.config.output === 'standalone') checkStandalone(projectDir, process.cwd())
   const directory = join(distDir, GENERATED_DIRECTORY)
   const plan = routerPlan(evaluation, projectDir, directory)
   const root = tracingRoot(evaluation.config, projectDir) ?? projectDir

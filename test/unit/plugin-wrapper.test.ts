@@ -307,6 +307,25 @@ describe('errors', () => {
     expect(() => checkInsideRoot(undefined)).not.toThrow()
   })
 
+  it('a standalone build that was started outside of the project', async () => {
+    const project = createProject()
+    const compile = async (output?: 'standalone') => {
+      const { compiler } = await materialize(
+        withDistributedCache(() => ({ output })),
+        server,
+      )
+      return compiler!.runAfterProductionCompile!({ projectDir: project, distDir: join(project, '.next') })
+    }
+    await expect(compile('standalone')).rejects.toMatchObject({
+      code: 'OUTSIDE_PROJECT_ROOT',
+      message: expect.stringMatching(/started in .+ Run next build in .+, without a directory/),
+    })
+    await expect(compile()).resolves.toBeUndefined()
+    const cwd = vi.spyOn(process, 'cwd').mockReturnValue(project)
+    await expect(compile('standalone')).resolves.toBeUndefined()
+    cwd.mockRestore()
+  })
+
   it('no name in package.json', () => {
     expect(defaultKeyPrefix(createProject({ 'package.json': '{"name":"@acme/shop"}' }))).toBe(
       'ndc:@acme/shop',
