@@ -309,20 +309,20 @@ describe('errors', () => {
 
   it('a standalone build that was started outside of the project', async () => {
     const project = createProject()
-    const compile = async (output?: 'standalone') => {
+    const compile = async (config: NextConfig) => {
       const { compiler } = await materialize(
-        withDistributedCache(() => ({ output })),
+        withDistributedCache(() => config),
         server,
       )
       return compiler!.runAfterProductionCompile!({ projectDir: project, distDir: join(project, '.next') })
     }
-    await expect(compile('standalone')).rejects.toMatchObject({
+    await expect(compile({ output: 'standalone' })).rejects.toMatchObject({
       code: 'OUTSIDE_PROJECT_ROOT',
       message: expect.stringMatching(/started in .+ Run next build in .+, without a directory/),
     })
-    await expect(compile()).resolves.toBeUndefined()
+    await expect(compile({})).resolves.toBeUndefined()
     const cwd = vi.spyOn(process, 'cwd').mockReturnValue(project)
-    await expect(compile('standalone')).resolves.toBeUndefined()
+    await expect(compile({ output: 'standalone' })).resolves.toBeUndefined()
     cwd.mockRestore()
   })
 
