@@ -16,8 +16,8 @@ export function entryPaths(driver: Driver) {
 }
 
 /** True for a handler that the wrapper has set, in whichever copy of this package. */
-export function isOwnEntry(path: string | undefined): boolean {
-  if (path === undefined) return false
+export function isOwnEntry(path: string | null | undefined): boolean {
+  if (path == null) return false
   const normal = path.split('\\').join('/')
   return path.startsWith(ENTRIES + sep) || /\/next-distributed-cache\/dist\/runtime\/entries\//.test(normal)
 }

@@ -16,6 +16,8 @@ export type { Codec, DistributedCacheOptions, Driver, Preset } from '../src/opti
  * import { withDistributedCache } from 'next-distributed-cache'
  * export default withDistributedCache({ output: 'standalone' })
  */
+// First, since it is what a config of type `any` gets: the wrapper around this one may be typed.
+export function withDistributedCache(nextConfig: NextConfig, options?: DistributedCacheOptions): NextConfig
 export function withDistributedCache<Result extends NextConfig | Promise<NextConfig>>(
   nextConfig: (phase: string, context: ConfigContext) => Result,
   options?: DistributedCacheOptions,
@@ -24,7 +26,6 @@ export function withDistributedCache(
   nextConfig: Promise<NextConfig>,
   options?: DistributedCacheOptions,
 ): Promise<NextConfig>
-export function withDistributedCache(nextConfig: NextConfig, options?: DistributedCacheOptions): NextConfig
 export function withDistributedCache(
   nextConfig: AnyNextConfig,
   options?: DistributedCacheOptions,

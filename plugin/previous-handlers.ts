@@ -18,6 +18,7 @@ export interface LegacyExperimental {
   cacheComponents?: boolean
   useCache?: boolean
   outputFileTracingIncludes?: Record<string, string[]>
+  outputFileTracingRoot?: string
 }
 
 export function configuredUseCacheHandlers(config: NextConfig): HandlerPaths {
@@ -48,7 +49,8 @@ export function previousHandlers(
     default: fallback?.cacheHandlers?.['default'] ?? configured['default'],
     remote: fallback?.cacheHandlers?.['remote'] ?? configured['remote'],
   }
-  return Object.fromEntries(Object.entries(paths).filter(([, path]) => path !== undefined))
+  // Next takes null for absent as well, whatever its types say.
+  return Object.fromEntries(Object.entries(paths).filter(([, path]) => path != null))
 }
 
 /** The files of the previous handlers: a path may be absolute, a file URL, relative to the project, or a package. */

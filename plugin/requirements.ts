@@ -31,15 +31,12 @@ export function findDriver(wanted: Driver | undefined): Driver | undefined {
 }
 
 export function missingDriver(wanted: Driver | undefined): DistributedCacheError {
-  const what =
+  return new DistributedCacheError(
+    'MISSING_DRIVER',
     wanted === undefined
-      ? 'No Redis client is installed'
-      : `Option "driver" is '${wanted}', which is not installed`
-  const fix =
-    wanted === 'redis'
-      ? '`npm install redis` or `npm install ioredis`'
-      : '`npm install ioredis` or `npm install redis`'
-  return new DistributedCacheError('MISSING_DRIVER', `${what}. Run ${fix}.`)
+      ? 'No Redis client is installed. Run `npm install ioredis` or `npm install redis`.'
+      : `Option "driver" is '${wanted}', which is not installed. Run \`npm install ${wanted}\`, or remove the option.`,
+  )
 }
 
 /** Turbopack refuses to load a module from outside its root, with an error that does not say so. */
@@ -51,6 +48,19 @@ export function checkInsideRoot(root: string | undefined): void {
   throw new DistributedCacheError(
     'OUTSIDE_PROJECT_ROOT',
     `This package is installed in ${packageDirectory}, outside the root directory of the build (${root}), from where Next.js cannot load it. Set outputFileTracingRoot in next.config to a directory that contains both, or install the package in the project instead of linking it.`,
+  )
+}
+
+/**
+ * Next.js builds into its routes where the project was as seen from the current directory, and a standalone server, which
+ * runs in the project, would look for every cache handler as many directories too high: 500 on every route.
+ */
+export function checkStandalone(projectDirectory: string, currentDirectory: string): void {
+  const project = realPath(projectDirectory)
+  if (project === realPath(currentDirectory)) return
+  throw new DistributedCacheError(
+    'OUTSIDE_PROJECT_ROOT',
+    `The build was started in ${currentDirectory}. With output: 'standalone' Next.js would not find any cache handler at run time. Run next build in ${project}, without a directory.`,
   )
 }
 

@@ -10,9 +10,14 @@ import type * as Generator from './generate-router'
 import type { RouterPlan } from './generate-router'
 import { applyPatches, type CompiledBuild } from './patches'
 import { detectPhase, type Phase, PHASE_VARIABLE } from './phase'
-import { locateHandlers, type PreviousHandlers, previousHandlers } from './previous-handlers'
+import {
+  type LegacyExperimental,
+  locateHandlers,
+  type PreviousHandlers,
+  previousHandlers,
+} from './previous-handlers'
 import { defaultKeyPrefix, findNextVersion, findProjectDirectory, inferTracingRoot } from './project'
-import { checkInsideRoot, checkNextVersion, findDriver, missingDriver } from './requirements'
+import { checkInsideRoot, checkNextVersion, checkStandalone, findDriver, missingDriver } from './requirements'
 
 const ROUTER_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_ROUTER'
 /** Tells the processes of a build when its first one began [ms]. */
@@ -32,8 +37,9 @@ interface Evaluation {
 
 /** The directory that Turbopack and file tracing take for the whole; undefined when it cannot be told. */
 function tracingRoot(config: NextConfig, projectDirectory: string): string | undefined {
-  const configured = config.outputFileTracingRoot ?? config.turbopack?.root
-  if (configured !== undefined) return resolve(configured)
+  const legacy = config.experimental as LegacyExperimental | undefined
+  const configured = legacy?.outputFileTracingRoot ?? config.outputFileTracingRoot ?? config.turbopack?.root
+  if (configured != null) return resolve(configured)
   return process.env['NEXT_PRIVATE_OUTPUT_TRACE_ROOT'] ?? inferTracingRoot(projectDirectory)
 }
 
@@ -70,6 +76,8 @@ function buildStartedAt(): number {
 }
 
 async function afterCompile(evaluation: Evaluation, { projectDir, distDir }: CompiledBuild): Promise<void> {
+  // Only here: Next alone knows for certain where the project is.
+  if (evaluation.config.output === 'standalone') checkStandalone(projectDir, process.cwd())
   const directory = join(distDir, GENERATED_DIRECTORY)
   const plan = routerPlan(evaluation, projectDir, directory)
   const root = tracingRoot(evaluation.config, projectDir) ?? projectDir
@@ -80,7 +88,8 @@ async function afterCompile(evaluation: Evaluation, { projectDir, distDir }: Com
 /** What cannot wait for a hook, in a process that is known to build, start or develop the application. */
 function prepareProcess(evaluation: Evaluation): void {
   const { config, phase, projectDirectory } = evaluation
-  const distDir = resolve(projectDirectory, config.distDir ?? '.next')
+  // Joined, as Next does it: to an absolute distDir as well.
+  const distDir = join(projectDirectory, config.distDir ?? '.next')
   // A dev server empties its directory when it starts, wherever that is, but keeps the cache.
   const directory = join(distDir, phase === 'dev' ? 'cache' : '', GENERATED_DIRECTORY)
   if (phase === 'unknown') return
@@ -109,6 +118,7 @@ function wrap(
   config: NextConfig,
   options: DistributedCacheOptions,
   nextPhase: string | undefined,
+  calledFrom: string,
 ): NextConfig {
   const phase = detectPhase(nextPhase, process.env, process.argv)
   if (phase === 'dev' && process.env['DISTRIBUTED_CACHE']?.trim().toLowerCase() !== 'on') return config
@@ -116,7 +126,7 @@ function wrap(
     noteStaticExport(phase)
     return config
   }
-  const projectDirectory = findProjectDirectory(process.cwd())
+  const projectDirectory = findProjectDirectory(calledFrom)
   checkNextVersion(findNextVersion(projectDirectory))
   const driver = findDriver(options.driver)
   // A server that starts without its driver runs on the stock handlers, and its entry says so.
@@ -140,5 +150,7 @@ function wrap(
 
 export function applyDistributedCache(config: AnyNextConfig, options: unknown): AnyNextConfig {
   const validated = validateOptions(options ?? {})
-  return inSameShape(config, (plain, nextPhase) => wrap(plain, validated, nextPhase))
+  // Now: when Next calls a config that is a function, or a promise of one is kept, its file is no longer on the stack.
+  const calledFrom = findProjectDirectory(process.cwd())
+  return inSameShape(config, (plain, nextPhase) => wrap(plain, validated, nextPhase, calledFrom))
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { DistributedCacheError } from '../../src/errors'
 import { writeIfChanged } from '../router-file'
 import { compileModule } from './compile-module'
-import { needsCompiling } from './module-kind'
+import { commonJsProblem, needsCompiling } from './module-kind'
 
 const REQUIRE = /\brequire\((["'])([^"'\n]+)\1\)/g
 
@@ -34,6 +34,10 @@ function compiledPath(file: string, projectDirectory: string, directory: string)
   )
   return join(directory, `${safe.join('/')}.cjs`)
 }
+
+/** False in a comment or a text, which parses whatever stands there. */
+const isCode = (text: string, index: number): boolean =>
+  commonJsProblem(`${text.slice(0, index)}@${text.slice(index)}`) !== undefined
 
 /** `__dirname` and `__filename` go on naming the source's place: assets are read from beside it. */
 function keepPlace(code: string, from: string, source: string): string {
@@ -68,10 +72,10 @@ export function compileClosure(
     return found === undefined ? undefined : realpathSync(fileURLToPath(found))
   }
 
-  const rewritten = (specifier: string, source: string, path: string): string => {
+  const rewritten = (specifier: string, source: string, path: string, isReal: () => boolean): string => {
     const target = resolve(specifier, source)
     if (target === undefined) {
-      if (isBuiltin(specifier) || !/^\.{0,2}\//.test(specifier)) return specifier
+      if (isBuiltin(specifier) || !/^\.{0,2}\//.test(specifier) || !isReal()) return specifier
       throw new DistributedCacheError(
         'INVALID_FALLBACK',
         `The fallback module ${source} imports ${JSON.stringify(specifier)}, which does not exist. Fix the import.`,
@@ -93,8 +97,9 @@ export function compileClosure(
     const plainCode = compileModule(jiti, source)
     // Before its imports: they may lead back to it.
     compiled.set(source, { path, plainCode })
-    const code = plainCode.replace(REQUIRE, (_match, quote: string, specifier: string) => {
-      return `require(${quote}${rewritten(specifier, source, path)}${quote})`
+    const code = plainCode.replace(REQUIRE, (_match, quote: string, specifier: string, index: number) => {
+      const isReal = () => isCode(plainCode, index)
+      return `require(${quote}${rewritten(specifier, source, path, isReal)}${quote})`
     })
     writeIfChanged(path, keepPlace(code, path, source))
     return path

@@ -23,6 +23,8 @@ describe('withDistributedCache', () => {
     expectTypeOf(withDistributedCache(other({}))).toEqualTypeOf<NextConfig>()
     const making = (_config: NextConfig) => async (_phase: string) => ({}) as NextConfig
     expectTypeOf(withDistributedCache(making({}))).returns.resolves.toEqualTypeOf<NextConfig>()
+    const untyped = (_config: NextConfig): any => ({})
+    expectTypeOf(other(withDistributedCache(untyped({})))).toEqualTypeOf<NextConfig>()
   })
 
   it('checks the config and the options', () => {

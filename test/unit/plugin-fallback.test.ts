@@ -133,12 +133,14 @@ describe('a TypeScript or ESM fallback', () => {
           import plain from './plain.cjs'
           import json from './data.json' with { type: 'json' }
           import type { Missing } from './not-there'
+          // Before, this was: require('./not-there')
           enum Kind { A = 1 }
           const here = dirname(fileURLToPath(import.meta.url))
           export default async function handler(): Promise<object> {
             const { lazy } = await import('./lazy.js')
             const asset: string = readFileSync(join(here, 'asset.txt'), 'utf8')
-            return { esm, common, suffixed, aliased, plain, json, lazy, asset, kind: Kind.A }
+            const note = "require('./not-there')"
+            return { note, esm, common, suffixed, aliased, plain, json, lazy, asset, kind: Kind.A }
           }`,
         'cache/suffixed.ts': `import './handler'\nexport const suffixed: string = 'suffixed'`,
         'cache/aliased.mts': `export const aliased = 'aliased' as const`,
@@ -159,6 +161,7 @@ describe('a TypeScript or ESM fallback', () => {
       .map((file) => readFileSync(join(project, '.next', file), 'utf8'))
     expect(text.join('')).not.toContain(project)
     expect(load(project, files)).toEqual({
+      note: "require('./not-there')",
       esm: 'esm-deep',
       common: 'common',
       suffixed: 'suffixed',

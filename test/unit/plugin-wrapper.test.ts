@@ -124,6 +124,29 @@ describe('what was there stays', () => {
     expect(result.outputFileTracingIncludes).toMatchObject({ '/x': ['y'] })
   })
 
+  it('null is absent, as for Next', async () => {
+    const config = deepFreeze({
+      cacheComponents: true,
+      cacheHandler: null,
+      cacheHandlers: { default: null },
+      cacheMaxMemorySize: null,
+      compiler: null,
+      distDir: null,
+      outputFileTracingIncludes: null,
+      outputFileTracingRoot: null,
+      turbopack: { root: null },
+    }) as unknown as NextConfig
+    const project = createProject()
+    const result = await materialize(withDistributedCache(config), server)
+    await result.compiler!.runAfterProductionCompile!({
+      projectDir: project,
+      distDir: join(project, '.next'),
+    })
+    expect(readFileSync(join(project, '.next/distributed-cache/router.cjs'), 'utf8')).toContain(
+      'const fallback = {}',
+    )
+  })
+
   it("runs the application's own hook after its own", async () => {
     const project = createProject()
     const seen: string[] = []
@@ -243,7 +266,7 @@ describe('errors', () => {
     const output = execFileSync(process.execPath, ['-e', script], { cwd: createProject(), encoding: 'utf8' })
     expect(output.trim().split('\n')).toEqual([
       'MISSING_DRIVER [next-distributed-cache] No Redis client is installed. Run `npm install ioredis` or `npm install redis`.',
-      'MISSING_DRIVER [next-distributed-cache] Option "driver" is \'redis\', which is not installed. Run `npm install redis` or `npm install ioredis`.',
+      'MISSING_DRIVER [next-distributed-cache] Option "driver" is \'redis\', which is not installed. Run `npm install redis`, or remove the option.',
       // A server starts without; its entry says what is missing, and it serves the stock handlers.
       'set cache-handler-ioredis.js',
     ])
@@ -268,6 +291,11 @@ describe('errors', () => {
     })
     const turbopack = () => materialize(withDistributedCache(() => ({ turbopack: { root: project } })))
     await expect(turbopack()).rejects.toMatchObject({ code: 'OUTSIDE_PROJECT_ROOT' })
+    // Where Next still takes it from, over the new name.
+    const moved = { outputFileTracingRoot: project, experimental: { outputFileTracingRoot: repository } }
+    await expect(
+      materialize(withDistributedCache(() => moved as unknown as NextConfig)),
+    ).resolves.toBeDefined()
     // Not a reason to keep a server from starting: it has been built.
     await expect(
       materialize(
@@ -277,6 +305,25 @@ describe('errors', () => {
     ).resolves.toBeDefined()
     expect(() => checkInsideRoot(repository)).not.toThrow()
     expect(() => checkInsideRoot(undefined)).not.toThrow()
+  })
+
+  it('a standalone build that was started outside of the project', async () => {
+    const project = createProject()
+    const compile = async (config: NextConfig) => {
+      const { compiler } = await materialize(
+        withDistributedCache(() => config),
+        server,
+      )
+      return compiler!.runAfterProductionCompile!({ projectDir: project, distDir: join(project, '.next') })
+    }
+    await expect(compile({ output: 'standalone' })).rejects.toMatchObject({
+      code: 'OUTSIDE_PROJECT_ROOT',
+      message: expect.stringMatching(/started in .+ Run next build in .+, without a directory/),
+    })
+    await expect(compile({})).resolves.toBeUndefined()
+    const cwd = vi.spyOn(process, 'cwd').mockReturnValue(project)
+    await expect(compile({ output: 'standalone' })).resolves.toBeUndefined()
+    cwd.mockRestore()
   })
 
   it('no name in package.json', () => {
@@ -346,14 +393,39 @@ describe('side effects', () => {
     expect(readdirSync(project)).toEqual(before)
   })
 
-  it('a server that starts writes nothing, and knows where the router is', () => {
-    const project = createProject(configFile(`module.exports = withDistributedCache({ distDir: 'out' })`))
-    const before = readdirSync(project)
-    expect(evaluate(project, { NODE_ENV: 'production' }).router).toBe(
-      join(project, 'out', 'distributed-cache', 'router.cjs'),
-    )
-    expect(readdirSync(project)).toEqual(before)
-  })
+  it.each(['out', '/out'])(
+    'a server that starts writes nothing, and knows where the router is: %s',
+    (distDir) => {
+      const project = createProject(
+        configFile(`module.exports = withDistributedCache({ distDir: ${JSON.stringify(distDir)} })`),
+      )
+      const before = readdirSync(project)
+      expect(evaluate(project, { NODE_ENV: 'production' }).router).toBe(
+        join(project, 'out', 'distributed-cache', 'router.cjs'),
+      )
+      expect(readdirSync(project)).toEqual(before)
+    },
+  )
+
+  it.each(['() => ({})', 'async () => ({})', 'Promise.resolve({})'])(
+    'a server started from elsewhere finds the router: %s',
+    (config) => {
+      const project = createProject({
+        ...configFile(`module.exports = withDistributedCache(${config})`),
+        // As Next calls it, from a file of its own.
+        'start.cjs': `
+          const config = require('./next.config.js')
+          Promise.resolve(typeof config === 'function' ? config('phase-production-server', {}) : config)
+            .then(() => console.log(process.env.NEXT_DISTRIBUTED_CACHE_ROUTER))`,
+      })
+      const output = execFileSync(process.execPath, [join(project, 'start.cjs')], {
+        encoding: 'utf8',
+        cwd: repository,
+        env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+      })
+      expect(output.trim()).toBe(join(project, '.next', 'distributed-cache', 'router.cjs'))
+    },
+  )
 
   it('next dev is stock and silent', () => {
     const project = createProject(configFile('module.exports = withDistributedCache({ basePath: "/x" })'))
