@@ -23,7 +23,7 @@ import type {
 import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
 import { currentConsumer, outsideRender } from './consumer'
-import { generatesAfter, watchPrefetches } from './request-intent'
+import { generatesAfter, watchAnswers, watchPrefetches } from './request-intent'
 import { JoinedReads } from './joined-reads'
 import { RequestReads } from './request-reads'
 import { packResponse, readContent, type ResponseContent } from './response-codec'
@@ -47,6 +47,7 @@ export function createCacheHandlerClass(
   abilities: NextAbilities = abilitiesOf(installedNextVersion()),
 ): CacheHandlerClass {
   watchPrefetches()
+  watchAnswers((headers) => cache.answered(headers))
   const markStale = createMarkStale(abilities)
   const joined = new JoinedReads()
 
@@ -93,6 +94,8 @@ export function createCacheHandlerClass(
         follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
+        // The Pages Router may answer with the fallback of the route, and leave the page to a request for its data.
+        storedFirst: context.kind === 'PAGES',
         // With `cacheComponents` a prerender holds code and what `use cache` gave it, whose tags and life it inherits.
         showsItsData: scope === 'response' && context.isRoutePPREnabled === true,
         prerendered: this.mayBePrerendered(scope, cacheKey)

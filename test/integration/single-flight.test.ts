@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type {
   CacheHandlerGetContext,
@@ -289,6 +290,28 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
       expect(visit).toMatchObject([{ verdict: 'stale', masked: false }])
     })
     expect(leases.map(({ role }) => role)).toEqual(['leader'])
+  })
+
+  it('who is answered with the fallback of the Pages Router holds nobody who asks for the page', async () => {
+    const [first, second, third] = replicas as [Replica, Replica, Replica]
+    const context: CacheHandlerGetContext = { kind: 'PAGES', isRoutePPREnabled: false, isFallback: false }
+    const documentRequest = { host: 'shop' }
+    const leases = await record('lease', async () => {
+      await new first.CacheHandler({ _requestHeaders: documentRequest }).get('/page', context)
+      const data = new second.CacheHandler({ _requestHeaders: {} })
+      const waiting = data.get('/page', context)
+      channel('http.server.response.finish').publish({
+        request: { headers: documentRequest },
+        response: { statusCode: 200 },
+      })
+      expect(await waiting).toBeNull()
+      // Another answer to the same request changes nothing, and the data is rendered once.
+      const other = new third.CacheHandler({ _requestHeaders: documentRequest }).get('/page', context)
+      const page = { kind: 'PAGES', html: 'one', pageData: {}, status: 200 } as const
+      await data.set('/page', page, { ...context, cacheControl: { revalidate: 60 } })
+      expect((await other)?.value).toMatchObject({ html: 'one' })
+    })
+    expect(leases.map(({ role }) => role)).toEqual(['leader', 'leader'])
   })
 
   it('a navigation to a page that nobody rendered yet makes no visitor of another replica wait for it', async () => {
