@@ -29,6 +29,13 @@ export async function readPrerenderedLives(serverDistDir: string): Promise<Prere
   return lives
 }
 
+/** Whether the configuration that the build wrote down has it on. */
+export async function readPartialPrefetching(serverDistDir: string): Promise<boolean> {
+  const text = await readFile(join(serverDistDir, '..', 'required-server-files.json'), 'utf8')
+  const { config } = JSON.parse(text) as { config?: { partialPrefetching?: boolean } }
+  return config?.partialPrefetching === true
+}
+
 /** As Next's `normalizePagePath`. */
 function filePathOf(route: string): string {
   if (route === '/') return '/index'
