@@ -1,5 +1,5 @@
 import type { CacheControl, CacheHandlerContext, CacheHandlerGetContext } from '../handlers/next-types'
-import { type PrerenderedLives, readPrerenderedLives } from './prerender-manifest'
+import { type PrerenderedLives, readPartialPrefetching, readPrerenderedLives } from './prerender-manifest'
 import { type PrerenderedFiles, readPrerendered } from './prerendered-files'
 
 export interface PrerenderedResponse extends PrerenderedFiles {
@@ -14,6 +14,7 @@ export class BuildOutput {
   private lives: Promise<PrerenderedLives> | undefined
   /** The same, once it is read. */
   private known: PrerenderedLives | undefined
+  private completes: boolean | undefined
   /** In the manifest, but without files: bounded by the manifest. */
   private readonly missing = new Set<string>()
 
@@ -21,6 +22,21 @@ export class BuildOutput {
   lacks({ serverDistDir, dev }: CacheHandlerContext, cacheKey: string): boolean {
     if (serverDistDir === undefined || dev === true) return true
     return this.known !== undefined && pathOf(cacheKey, this.known) === undefined
+  }
+
+  /**
+   * Whether Next completes the shell of a route behind the back of who was answered with it, into an entry for the path
+   * (`partialPrefetching`, next@16.4). It does for all that is known until the configuration was read.
+   */
+  completesShells({ serverDistDir, dev }: CacheHandlerContext): boolean {
+    if (this.completes === undefined && serverDistDir !== undefined && dev !== true) {
+      this.completes = true
+      readPartialPrefetching(serverDistDir).then(
+        (isOn) => (this.completes = isOn),
+        () => {},
+      )
+    }
+    return this.completes ?? true
   }
 
   async read(

@@ -22,6 +22,8 @@ export interface CacheReadOptions extends ReadOptions {
   readonly dedupedByNext?: boolean
   /** When the reader generates. One that does not must not hold off, or wait for, those who do. */
   readonly generates?: 'always' | 'whenMissing' | 'whenOld'
+  /** Whether what is missing is stored before the request is answered, or not at all (`Cache.answered`). */
+  readonly storedFirst?: boolean
   /** Identifies the request on whose behalf this is read; undefined: not known. */
   readonly request?: object | undefined
 }

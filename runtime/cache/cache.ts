@@ -35,6 +35,8 @@ const MASK_SECONDS: Seconds = 2
 export class Cache {
   /** Writes of this process that are on their way. */
   private readonly writes = new Map<string, Promise<void>>()
+  /** What requests lead that are answered when it is stored, or is not to be: keys and tokens. */
+  private readonly ledFor = new WeakMap<object, [key: string, token: string][]>()
   private readonly keys: KeyMemo
   private readonly tiers: Tiers
 
@@ -71,6 +73,7 @@ export class Cache {
     const key = this.keys.nameOf(scope, cacheKey)
     const budget = this.parts.budgets.of(options.request)
     const early = this.claimEarly(key, options)
+    const ledBefore = options.storedFirst ? this.parts.flight?.tokenOf(key) : undefined
     let read: CacheRead = NO_ANSWER
     try {
       read = await this.tiers.read(key, early === undefined ? options : { ...options, bid: early }, budget)
@@ -87,9 +90,24 @@ export class Cache {
     } finally {
       early?.end()
     }
+    if (options.storedFirst && read.entry === undefined) this.noteLed(key, options.request, ledBefore)
     const answer = read
     this.parts.emit('read', () => readMessage(scope, key, answer, startedAt))
     return read
+  }
+
+  private noteLed(key: string, request: object | undefined, before: string | undefined): void {
+    const token = this.parts.flight?.tokenOf(key)
+    if (request === undefined || token === undefined || token === before) return
+    this.ledFor.set(request, [...(this.ledFor.get(request) ?? []), [key, token]])
+  }
+
+  /** The request was answered: what it led and did not store by now nobody generates. */
+  answered(request: object): void {
+    const { flight } = this.parts
+    for (const [key, token] of this.ledFor.get(request) ?? [])
+      if (flight?.tokenOf(key) === token) flight.giveBack(key, token)
+    this.ledFor.delete(request)
   }
 
   /** Where nothing is expected, and this reader would generate what is missing: a claim that the read takes along. */

@@ -78,11 +78,7 @@ export class SingleFlight {
     const { store, leaseMs } = this.options
     let won: Claim | undefined
     let isOver = false
-    const giveBack = (): void => {
-      if (this.leases.get(key)?.token === token) this.leases.delete(key)
-      store.releaseLease(key, token, 0).catch(() => {})
-      this.wake(key)
-    }
+    const giveBack = (): void => this.giveBack(key, token)
     return {
       token,
       ttlMs: leaseMs,
@@ -155,6 +151,13 @@ export class SingleFlight {
     this.options.emit('lease', { key, role: 'gave-up' })
     // Whoever waits finds out when the lease expires.
     this.options.store.releaseLease(key, lease.token, MARK_MS).catch(() => {})
+    this.wake(key)
+  }
+
+  /** Nothing is generated under this token: whoever comes next, or waits, may. */
+  giveBack(key: string, token: string): void {
+    if (this.leases.get(key)?.token === token) this.leases.delete(key)
+    this.options.store.releaseLease(key, token, 0).catch(() => {})
     this.wake(key)
   }
 

@@ -65,7 +65,13 @@ export type ResponseValue =
   | { kind: 'REDIRECT'; props: object }
   | {
       kind: 'FETCH'
-      data: { headers: Record<string, string>; body: string; url: string; status?: number | undefined }
+      data: {
+        headers: Record<string, string>
+        /** Base64, or JSON; undefined where an `unstable_cache` function returned nothing. */
+        body?: string | undefined
+        url: string
+        status?: number | undefined
+      }
       tags?: string[] | undefined
       revalidate: number
     }

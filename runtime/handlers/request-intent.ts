@@ -21,6 +21,17 @@ export function watchPrefetches(): void {
   })
 }
 
+/** Tells the headers of each request that was answered, unless it failed. */
+export function watchAnswers(answered: (headers: object) => void): void {
+  subscribe('http.server.response.finish', (message) => {
+    const { request, response } = message as {
+      request?: { headers?: object }
+      response?: { statusCode?: number }
+    }
+    if (request?.headers !== undefined && (response?.statusCode ?? 500) < 500) answered(request.headers)
+  })
+}
+
 /**
  * When Next stores a response after it read one: who generates nothing must not hold off, or wait for, those who
  * do. `whenMissing`: a prefetch serves an old page as it is (`ResponseCache.handleGet`). `whenOld`: a navigation
@@ -38,6 +49,8 @@ export function generatesAfter(
   // shell of its route: no entry follows, and whoever waited would wait for nothing.
   if (isRoutePPREnabled && !honoursCacheControl) return 'whenOld'
   if (headers === undefined) return 'always'
+  // `res.revalidate(path, { unstable_onlyGenerated: true })` generates nothing where there is nothing.
+  if (headers['x-prerender-revalidate-if-generated'] !== undefined) return 'whenOld'
   if (headers['purpose'] === 'prefetch' || headers[PREFETCH] === '1' || prefetches.has(headers))
     return 'whenMissing'
   if (!isRoutePPREnabled) return 'always'

@@ -19,7 +19,8 @@ const KINDS = ['NULL', 'APP_PAGE', 'APP_ROUTE', 'PAGES', 'REDIRECT', 'FETCH', 'I
  *
  * ```
  * APP_PAGE, APP_ROUTE, PAGES   parts (a sum of those below), status, headers; of segments, if there are any, the paths
- * FETCH                        data without its body; tags, 1: those of the entry; revalidate, unless it is the entry's
+ * FETCH                        data without its body; tags, 1: those of the entry; revalidate, unless it is the entry's;
+ *                              no section: no body
  * IMAGE                        etag, upstreamEtag, extension; revalidate, if there is one
  * ```
  */
@@ -124,7 +125,7 @@ function packFacts(value: ResponseValue | null, sections: SectionWriter, told: T
       return []
     case 'FETCH': {
       const { body, ...data } = value.data
-      sections.base64OrText(body)
+      if (body !== undefined) sections.base64OrText(body)
       const facts: unknown[] = [data, isTagged(value.tags, told) ? 1 : (value.tags ?? null)]
       if (value.revalidate !== told.revalidate) facts.push(toJsonNumber(value.revalidate))
       return facts
@@ -219,9 +220,10 @@ function valueOf(
       const fetchedHeaders = record<string>(data['headers'])
       const fetched: Extract<ResponseValue, { kind: 'FETCH' }> = {
         kind,
-        data: { ...data, headers: fetchedHeaders, url, body: sections.text() },
+        data: { ...data, headers: fetchedHeaders, url },
         revalidate: revalidate === undefined ? told.revalidate : fromJsonNumber(revalidate),
       }
+      if (sections.remaining > 0) fetched.data.body = sections.text()
       if (tags === 1) fetched.tags = [...told.tags]
       else if (tags !== null) fetched.tags = strings(tags)
       return fetched

@@ -23,7 +23,7 @@ import type {
 import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
 import { currentConsumer, outsideRender } from './consumer'
-import { generatesAfter, watchPrefetches } from './request-intent'
+import { generatesAfter, watchAnswers, watchPrefetches } from './request-intent'
 import { JoinedReads } from './joined-reads'
 import { RequestReads } from './request-reads'
 import { packResponse, readContent, type ResponseContent } from './response-codec'
@@ -47,6 +47,7 @@ export function createCacheHandlerClass(
   abilities: NextAbilities = abilitiesOf(installedNextVersion()),
 ): CacheHandlerClass {
   watchPrefetches()
+  watchAnswers((headers) => cache.answered(headers))
   const markStale = createMarkStale(abilities)
   const joined = new JoinedReads()
 
@@ -58,6 +59,9 @@ export function createCacheHandlerClass(
 
     async get(cacheKey: string, context: CacheHandlerGetContext): Promise<CacheHandlerValue | null> {
       const scope = scopeOf(context.kind)
+      // The fallback is the answer.
+      if (context.isFallback === true && this.context._requestHeaders !== undefined)
+        cache.answered(this.context._requestHeaders)
       const turn = scope === 'response' ? joined.wait(cacheKey) : undefined
       if (turn !== undefined) await turn
       const at = localNow()
@@ -93,6 +97,7 @@ export function createCacheHandlerClass(
         follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
+        storedFirst: this.isStoredFirst(context),
         // With `cacheComponents` a prerender holds code and what `use cache` gave it, whose tags and life it inherits.
         showsItsData: scope === 'response' && context.isRoutePPREnabled === true,
         prerendered: this.mayBePrerendered(scope, cacheKey)
@@ -102,6 +107,15 @@ export function createCacheHandlerClass(
         request: scope === 'image' ? undefined : this.context._requestHeaders,
       }
       return outsideRender(() => cache.read(scope, cacheKey, options))
+    }
+
+    /**
+     * Where the fallback of the route may be the answer, no entry for the path follows: the Pages Router leaves it to a
+     * request for the data, the App Router renders the rest of the shell for this request alone.
+     */
+    private isStoredFirst({ kind, isRoutePPREnabled }: CacheHandlerGetContext): boolean {
+      if (kind === 'PAGES') return true
+      return isRoutePPREnabled === true && buildOutput?.completesShells(this.context) === false
     }
 
     private toNext(

@@ -1,3 +1,7 @@
+import { channel } from 'node:diagnostics_channel'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type {
   CacheHandlerGetContext,
@@ -36,6 +40,8 @@ const fetched = (body: string): ResponseValue => ({
 const SOON = { timeout: 10_000, interval: 20 }
 const leaseOf = (cacheKey: string) =>
   leaseName(createKeyNames('ndc:test', 'build-1').entry('use-cache', cacheKey))
+const responseLeaseOf = (cacheKey: string) =>
+  leaseName(createKeyNames('ndc:test', 'build-1').entry('response', cacheKey))
 
 const cells = (Object.keys(DRIVERS) as Driver[]).flatMap((driver) =>
   (['strict', 'l1-pubsub'] as Preset[]).map((preset) => ({ driver, preset })),
@@ -289,6 +295,62 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
       expect(visit).toMatchObject([{ verdict: 'stale', masked: false }])
     })
     expect(leases.map(({ role }) => role)).toEqual(['leader'])
+  })
+
+  it('who is answered with the fallback of the Pages Router holds nobody who asks for the page', async () => {
+    const [first, second, third] = replicas as [Replica, Replica, Replica]
+    const context: CacheHandlerGetContext = { kind: 'PAGES', isRoutePPREnabled: false, isFallback: false }
+    const documentRequest = { host: 'shop' }
+    const leases = await record('lease', async () => {
+      await new first.CacheHandler({ _requestHeaders: documentRequest }).get('/page', context)
+      const data = new second.CacheHandler({ _requestHeaders: {} })
+      const waiting = data.get('/page', context)
+      channel('http.server.response.finish').publish({
+        request: { headers: documentRequest },
+        response: { statusCode: 200 },
+      })
+      expect(await waiting).toBeNull()
+      // Another answer to the same request changes nothing, and the data is rendered once.
+      const other = new third.CacheHandler({ _requestHeaders: documentRequest }).get('/page', context)
+      const page = { kind: 'PAGES', html: 'one', pageData: {}, status: 200 } as const
+      await data.set('/page', page, { ...context, cacheControl: { revalidate: 60 } })
+      expect((await other)?.value).toMatchObject({ html: 'one' })
+    })
+    expect(leases.map(({ role }) => role)).toEqual(['leader', 'leader'])
+  })
+
+  it.each([false, true])('a visit that was answered with a shell, partialPrefetching %s', async (isOn) => {
+    const [first, second] = replicas as [Replica, Replica]
+    const distDir = await mkdtemp(join(tmpdir(), 'ndc-shell-'))
+    const serverDistDir = join(distDir, 'server')
+    const configuration = JSON.stringify({ config: { partialPrefetching: isOn } })
+    await writeFile(join(distDir, 'required-server-files.json'), configuration)
+    const page: CacheHandlerGetContext = { kind: 'APP_PAGE', isRoutePPREnabled: true, isFallback: false }
+    const visit = () => new first.CacheHandler({ serverDistDir, _requestHeaders: { host: 'shop' } })
+    const wasGivenBack = async (path: string): Promise<boolean> => {
+      const handler = visit()
+      await handler.get(path, page)
+      const before = await redis.command('EXISTS', responseLeaseOf(path))
+      await handler.get('/[id]', { ...page, isFallback: true })
+      expect(before).toBe(1)
+      await redis.command('PING')
+      return (await redis.command('EXISTS', responseLeaseOf(path))) === 0
+    }
+    try {
+      if (isOn) {
+        // Next completes the shell beside: whoever comes meanwhile gets what it makes.
+        for (let visits = 0; visits < 20; visits++) expect(await wasGivenBack(`/${visits}`)).toBe(false)
+        return
+      }
+      let visits = 0
+      await expect.poll(() => wasGivenBack(`/${++visits}`), SOON).toBe(true)
+      const waited = await record('waited', async () => {
+        await new second.CacheHandler({ _requestHeaders: {} }).get(`/${visits}`, page)
+      })
+      expect(waited).toEqual([])
+    } finally {
+      await rm(distDir, { recursive: true })
+    }
   })
 
   it('a navigation to a page that nobody rendered yet makes no visitor of another replica wait for it', async () => {

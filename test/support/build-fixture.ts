@@ -38,6 +38,7 @@ export function createBuildFixture(format: KeyFormat, modifiedAt = FIXTURE_TIME)
     dynamicRoutes: {
       '/shell/[id]': { fallback: '/shell/[id].html', fallbackRevalidate: false },
       '/blocking/[id]': { fallback: null },
+      '/upgraded/[id]': { fallback: null, fallbackRouteParams: [{ paramName: 'id', paramType: 'dynamic' }] },
     },
     notFoundRoutes: [],
   }

@@ -75,6 +75,18 @@ describe.each(['path', 'scoped'] as KeyFormat[])(
       expect(await read('/shell/[id]', PARTIAL)).toMatchObject(expected)
     })
 
+    it('a shell that the manifest lists as blocking, which partialPrefetching asks for all the same', async () => {
+      // What the manifest is written with.
+      build.page('/a', 't')
+      const meta = fixtureMeta(format, build.key('APP_PAGE', '/upgraded/[id]'), { postponed: 'x' }, true)
+      build.write({ 'app/upgraded/[id].html': '', 'app/upgraded/[id].meta': meta })
+      const shell = await read('/upgraded/[id]', { ...PARTIAL, isFallback: true })
+      expect(shell).toMatchObject({
+        value: { html: '', postponed: 'x' },
+        cacheControl: { revalidate: false },
+      })
+    })
+
     it('a route handler, and a page of the Pages Router', async () => {
       build.page('/api', '')
       build.write({

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { generatesAfter, watchPrefetches } from '../../runtime/handlers/request-intent'
+import { generatesAfter, watchAnswers, watchPrefetches } from '../../runtime/handlers/request-intent'
 
 const PPR = { isRoutePPREnabled: true }
 const CLASSIC = { isRoutePPREnabled: false }
@@ -14,17 +14,23 @@ describe('what Next does after it read a response', () => {
     // As Next does before it reads its cache.
     delete request.headers['next-router-prefetch']
     seen = request.headers
+    response.statusCode = request.url === '/fails' ? 500 : 200
     response.end()
   })
+  const answered: object[] = []
   beforeAll(async () => {
     watchPrefetches()
+    watchAnswers((headers) => void answered.push(headers))
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
   })
   afterAll(() => void server.close())
 
+  const request = (headers: Record<string, string>, path = '/') =>
+    fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`, { headers })
+
   async function afterRequest(headers: Record<string, string>, read = PPR) {
-    await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { headers })
+    await request(headers)
     return generatesAfter({ _requestHeaders: seen }, read, NEWEST)
   }
 
@@ -33,6 +39,21 @@ describe('what Next does after it read a response', () => {
     expect(await afterRequest({ 'next-router-prefetch': '1' }, CLASSIC)).toBe('whenMissing')
     expect(await afterRequest({ purpose: 'prefetch' })).toBe('whenMissing')
     expect(await afterRequest({})).toBe('always')
+  })
+
+  it('knows a request that generates nothing where there is nothing', async () => {
+    const headers = { 'x-prerender-revalidate': 'secret', 'x-prerender-revalidate-if-generated': '1' }
+    expect(await afterRequest(headers, CLASSIC)).toBe('whenOld')
+  })
+
+  it('tells the headers of a request that was answered, the same object, but for one that failed', async () => {
+    await request({ 'x-name': 'answered' })
+    await expect.poll(() => answered.includes(seen)).toBe(true)
+    await request({ 'x-name': 'failed' }, '/fails')
+    const failed = seen
+    await request({ 'x-name': 'answered too' })
+    await expect.poll(() => answered.includes(seen)).toBe(true)
+    expect(answered).not.toContain(failed)
   })
 
   it('before 16.4 no entry follows a miss of a partially prerendered page', () => {

@@ -42,6 +42,8 @@ const values: Record<string, fc.Arbitrary<ResponseValue | null>> = {
       body: fc.oneof(
         text,
         bytes.map((value) => value.toString('base64')),
+        // An `unstable_cache` function that returned nothing.
+        fc.constant(undefined),
       ),
       url: fc.webUrl(),
       status,
