@@ -30,6 +30,7 @@ import { packResponse, readContent, type ResponseContent } from './response-code
 import { detached, freshValue } from './response-content'
 import { createMarkStale, removeMark, responseTags } from './stale-mark'
 import { windowSecondsOf } from './tag-durations'
+import { createTellLife } from './told-lives'
 
 /** What a page or an outer cache keeps of a fetch does not carry the short life of a mask. */
 const FETCH_FOLLOWER = { request: 'masked', none: 'as-it-is', unknown: 'as-it-is', cache: 'waits' } as const
@@ -49,6 +50,7 @@ export function createCacheHandlerClass(
   watchPrefetches()
   watchAnswers((headers) => cache.answered(headers))
   const markStale = createMarkStale(abilities)
+  const tellLife = createTellLife(abilities)
   const joined = new JoinedReads()
 
   return class DistributedCacheHandler implements CacheHandler {
@@ -81,6 +83,7 @@ export function createCacheHandlerClass(
           : verdict === 'stale'
             ? this.stale(response, context)
             : response
+      if (answer.cacheControl !== undefined && scope === 'response') tellLife(cacheKey, answer.cacheControl)
       if (answer.value !== null) this.reads.handOut(answer.value, entry)
       return answer
     }

@@ -85,7 +85,11 @@ export function testTime(cell: Cell, getCore: GetCore): void {
     const renderedAt = performance.now()
     await until(() => performance.now() - renderedAt > 1_300, { what: 'more than a second' })
     for (const reader of ['plain', 'legacy']) {
-      expect((await b.visit(`/${reader}/lasting`)).cache).toBe('HIT')
+      const onA = await a.visit(`/${reader}/lasting`)
+      const onB = await b.visit(`/${reader}/lasting`)
+      expect(onB.cache).toBe('HIT')
+      expect(onB.headers.get('cache-control')).toMatch(/^s-maxage=3600, stale-while-revalidate=\d+$/)
+      expect(onB.headers.get('cache-control')).toBe(onA.headers.get('cache-control'))
       expect((await b.visit(`/${reader}/lasting`)).facts[reader]?.replica).toBe('a')
       expect(await fleet.origin.renders(reader, 'lasting')).toBe(1)
     }
