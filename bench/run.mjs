@@ -44,10 +44,11 @@ async function main() {
     log(`Written: ${(await publish({ ...result, rows }, choice.report)).join(', ')}`)
     return
   }
-  const result = await measure(choice)
+  const date = new Date().toISOString()
+  const file = choice.json ?? join(RESULTS, `${date.slice(0, 16).replaceAll(':', '')}.json`)
+  // After each level: a run that ends early has measured something.
+  const result = await measure(choice, date, (soFar) => writeResult(file, soFar))
   show(result)
-  const file = choice.json ?? join(RESULTS, `${result.date.slice(0, 16).replaceAll(':', '')}.json`)
-  await writeResult(file, result)
   if (choice.charts) await writeRowCharts(file.replace(/\.json$/, ''), result)
   for (const row of result.leftOut ?? []) log(`No time was left for ${row}`)
   const { seconds: tookSeconds, preparationSeconds } = result
@@ -59,7 +60,7 @@ function show({ rows, verdict }) {
   console.log(`\n${EXPLANATION}\n\n${formatVerdict(verdict)}\n`)
 }
 
-async function measure(choice) {
+async function measure(choice, date, save) {
   ensureDependencies()
   // Each server and process of a subject is cleaned up when this one ends.
   process.setMaxListeners(0)
@@ -72,7 +73,6 @@ async function measure(choice) {
   const { BUILD_NAMES, prepareBuild } = await import('./deployments/builds.mjs')
   await installPeers(log)
   const machine = await describeMachine()
-  const date = new Date().toISOString()
   // Propagation and sizes are measured with the handlers.
   if (choice.levels.some((level) => level !== 'application')) await compilePackage()
 
@@ -89,6 +89,19 @@ async function measure(choice) {
   const failures = []
   const took = {}
   const load = watchLoad()
+  const resultOf = async () => ({
+    date,
+    mode: choice.quick ? 'quick' : 'full',
+    seconds: seconds() - preparedAt,
+    preparationSeconds: preparedAt,
+    machine,
+    levels: took,
+    versions: await peerVersions(),
+    ...(pace.leftOut.length > 0 && { leftOut: pace.leftOut }),
+    ...(failures.length > 0 && { failures }),
+    verdict: verdictOf({ rows }),
+    rows,
+  })
   for (const level of choice.levels) {
     log(`Level ${level}`)
     pace.begin(level)
@@ -107,22 +120,11 @@ async function measure(choice) {
     }
     took[level] = { seconds: seconds() - beganAt, othersBusy: load.take() }
     log(`Level ${level} took ${took[level].seconds} s; ${formatLoad(took[level].othersBusy)}`)
+    await save(await resultOf())
   }
   load.stop()
   await fleets.stop()
-  return {
-    date,
-    mode: choice.quick ? 'quick' : 'full',
-    seconds: seconds() - preparedAt,
-    preparationSeconds: preparedAt,
-    machine,
-    levels: took,
-    versions: await peerVersions(),
-    ...(pace.leftOut.length > 0 && { leftOut: pace.leftOut }),
-    ...(failures.length > 0 && { failures }),
-    verdict: verdictOf({ rows }),
-    rows,
-  }
+  return resultOf()
 }
 
 try {
