@@ -260,7 +260,17 @@ describe('what is behind', () => {
     figure: 'opsPerSecond',
     subjects: { strict: slow('ours'), 'stock Next.js': slow('stock', 'strict') },
   }))
-  const verdict = verdictOf({ rows: [...handlers, start, stored, ...pages] })
+  const grown = {
+    level: 'scale',
+    name: 'use cache, conditional read, foreign keys: 1,000,000',
+    count: 1_000_000,
+    cell: { api: 'use cache', what: 'foreign keys' },
+    figure: 'p50Ms',
+    subjects: {
+      'strict, ioredis': subject('ours', undefined, {}, { growth: { ratio: 2, low: 1, high: 3 } }),
+    },
+  }
+  const verdict = verdictOf({ rows: [...handlers, start, stored, ...pages, grown] })
   const missed = verdict.flatMap(({ checks }) => checks.filter(({ met }) => !met))
 
   it.each(CAUSES.map((entry) => [entry.id, entry]))(
