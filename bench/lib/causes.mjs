@@ -105,9 +105,9 @@ export const CAUSES = [
     goals: [6],
     rows: /foreign keys/,
     cause:
-      'One read at a time takes either about 47 or about 105 µs in a whole repetition, whatever the number of keys (it depends on where the system runs the two processes), and a median falls on one or the other. Redis takes 0.019 to 0.028 ms for it in each.',
+      'One read at a time takes either about 47 or about 105 µs in a whole repetition, whatever the number of keys (why was not found out), and a median falls on one or the other. Redis takes 0.019 to 0.028 ms for it in each.',
     tried:
-      'Twenty repetitions of the row alone: with 10,000, 100,000 and 1,000,000 keys 1.56, 0.95 and 1.46 times what it takes with none, each with 8 to 12 repetitions of either kind. Growth with the number was never seen.',
+      'Twenty repetitions of the row alone: with 10,000, 100,000 and 1,000,000 keys 1.56, 0.95 and 1.46 times what it takes with none, each with repetitions of both kinds. Growth with the number was never seen.',
   },
 ]
 
