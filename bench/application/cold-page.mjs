@@ -25,7 +25,8 @@ export function coldPage(page, quick) {
   }
   return {
     warmUpTurns: quick ? 4 : 40,
-    turns: quick ? 3 : 10,
+    // Many to a repetition: renders of one process differ by a third from second to second.
+    turns: quick ? 3 : 30,
     warmUp: turn,
     turn,
     join(samples) {

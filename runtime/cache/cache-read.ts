@@ -12,6 +12,15 @@ import type { JudgedRead, ReadOptions } from './judge'
  */
 export type Follower = 'masked' | 'as-it-is' | 'waits'
 
+/**
+ * What ends with a request: `what` is given to `Cache.over`. Whoever waits for what was not stored by then may generate
+ * it, or everybody may, since it is not worth waiting for.
+ */
+export interface Until {
+  readonly what: object
+  readonly unlessStored: 'giveBack' | 'failed'
+}
+
 export interface CacheReadOptions extends ReadOptions {
   /** What the build prerendered under this key. */
   readonly prerendered?: LoadPrerendered | undefined
@@ -22,8 +31,8 @@ export interface CacheReadOptions extends ReadOptions {
   readonly dedupedByNext?: boolean
   /** When the reader generates. One that does not must not hold off, or wait for, those who do. */
   readonly generates?: 'always' | 'whenMissing' | 'whenOld'
-  /** Whether what is missing is stored before the request is answered, or not at all (`Cache.answered`). */
-  readonly storedFirst?: boolean
+  /** Set where what is missing is on its way to the store when that is over, or never comes (`Cache.over`). */
+  readonly until?: Until | undefined
   /** Identifies the request on whose behalf this is read; undefined: not known. */
   readonly request?: object | undefined
 }

@@ -23,6 +23,7 @@ import {
 import { type JudgedRead, NO_ANSWER, type ReadOptions } from './judge'
 import { KeyMemo } from './key-memo'
 import type { RequestBudget } from './request-budget'
+import { RequestLeads } from './request-leads'
 import type { Claim, EarlyClaim, SingleFlight, Watch } from './single-flight'
 import { Tiers } from './tiers'
 
@@ -35,14 +36,14 @@ const MASK_SECONDS: Seconds = 2
 export class Cache {
   /** Writes of this process that are on their way. */
   private readonly writes = new Map<string, Promise<void>>()
-  /** What requests lead that are answered when it is stored, or is not to be: keys and tokens. */
-  private readonly ledFor = new WeakMap<object, [key: string, token: string][]>()
+  private readonly leads: RequestLeads
   private readonly keys: KeyMemo
   private readonly tiers: Tiers
 
   constructor(private readonly parts: CacheParts) {
     this.keys = new KeyMemo(parts.names)
     this.tiers = new Tiers(parts)
+    this.leads = new RequestLeads(parts.flight, (key) => this.writes.has(key))
   }
 
   get maxEntryBytes(): Bytes {
@@ -73,7 +74,8 @@ export class Cache {
     const key = this.keys.nameOf(scope, cacheKey)
     const budget = this.parts.budgets.of(options.request)
     const early = this.claimEarly(key, options)
-    const ledBefore = options.storedFirst ? this.parts.flight?.tokenOf(key) : undefined
+    const { until } = options
+    const ledBefore = until && this.parts.flight?.tokenOf(key)
     let read: CacheRead = NO_ANSWER
     try {
       read = await this.tiers.read(key, early === undefined ? options : { ...options, bid: early }, budget)
@@ -90,24 +92,15 @@ export class Cache {
     } finally {
       early?.end()
     }
-    if (options.storedFirst && read.entry === undefined) this.noteLed(key, options.request, ledBefore)
+    if (until !== undefined && read.entry === undefined) this.leads.note(key, until, ledBefore)
     const answer = read
     this.parts.emit('read', () => readMessage(scope, key, answer, startedAt))
     return read
   }
 
-  private noteLed(key: string, request: object | undefined, before: string | undefined): void {
-    const token = this.parts.flight?.tokenOf(key)
-    if (request === undefined || token === undefined || token === before) return
-    this.ledFor.set(request, [...(this.ledFor.get(request) ?? []), [key, token]])
-  }
-
-  /** The request was answered: what it led and did not store by now nobody generates. */
-  answered(request: object): void {
-    const { flight } = this.parts
-    for (const [key, token] of this.ledFor.get(request) ?? [])
-      if (flight?.tokenOf(key) === token) flight.giveBack(key, token)
-    this.ledFor.delete(request)
+  /** Tells that nothing more comes of what was read `until` then. */
+  over(what: object): void {
+    this.leads.over(what)
   }
 
   /** Where nothing is expected, and this reader would generate what is missing: a claim that the read takes along. */

@@ -1,4 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
+import type { Answer } from './consumer'
 import type { CacheHandlerContext, CacheHandlerGetContext } from './next-types'
 import type { NextAbilities } from './next-version'
 
@@ -30,6 +31,19 @@ export function watchAnswers(answered: (headers: object) => void): void {
     }
     if (request?.headers !== undefined && (response?.statusCode ?? 500) < 500) answered(request.headers)
   })
+}
+
+const watched = new WeakSet<Answer>()
+
+/** Tells when the response is closed, also one that failed or that nobody waited for. */
+export function watchAnswer(answer: Answer, closed: () => void): void {
+  if (watched.has(answer)) return
+  watched.add(answer)
+  try {
+    answer.onClose(closed)
+  } catch {
+    // Where Next cannot tell, its lease ends by itself.
+  }
 }
 
 /**

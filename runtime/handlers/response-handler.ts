@@ -5,7 +5,7 @@ import { localNow } from '../../src/server-time'
 import type { LocalMillis, Seconds } from '../../src/units'
 import type { Prerendered } from '../cache/build-tier'
 import type { Cache } from '../cache/cache'
-import type { CacheRead, CacheReadOptions } from '../cache/cache-read'
+import type { CacheRead, CacheReadOptions, Until } from '../cache/cache-read'
 import type { ReadOptions } from '../cache/judge'
 import type { HeldEntry } from '../cache/local-entries'
 import type {
@@ -22,8 +22,8 @@ import type {
 } from './next-types'
 import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
-import { currentConsumer, outsideRender } from './consumer'
-import { generatesAfter, watchAnswers, watchPrefetches } from './request-intent'
+import { currentAnswer, currentConsumer, outsideRender } from './consumer'
+import { generatesAfter, watchAnswer, watchAnswers, watchPrefetches } from './request-intent'
 import { JoinedReads } from './joined-reads'
 import { RequestReads } from './request-reads'
 import { packResponse, readContent, type ResponseContent } from './response-codec'
@@ -48,7 +48,7 @@ export function createCacheHandlerClass(
   abilities: NextAbilities = abilitiesOf(installedNextVersion()),
 ): CacheHandlerClass {
   watchPrefetches()
-  watchAnswers((headers) => cache.answered(headers))
+  watchAnswers((headers) => cache.over(headers))
   const markStale = createMarkStale(abilities)
   const tellLife = createTellLife(abilities)
   const joined = new JoinedReads()
@@ -63,7 +63,7 @@ export function createCacheHandlerClass(
       const scope = scopeOf(context.kind)
       // The fallback is the answer.
       if (context.isFallback === true && this.context._requestHeaders !== undefined)
-        cache.answered(this.context._requestHeaders)
+        cache.over(this.context._requestHeaders)
       const turn = scope === 'response' ? joined.wait(cacheKey) : undefined
       if (turn !== undefined) await turn
       const at = localNow()
@@ -95,12 +95,16 @@ export function createCacheHandlerClass(
       wanted: ReadOptions,
     ): Promise<CacheRead> {
       const isFetch = scope === 'fetch'
+      const consumer = currentConsumer()
+      // A fetch whose answer Next does not store (404, 204), or an `unstable_cache` whose function throws, is over with
+      // the response to the request, and would come to nothing elsewhere, too (`patch-fetch`).
+      const answer = isFetch && consumer === 'request' ? currentAnswer() : undefined
       const options: CacheReadOptions = {
         ...wanted,
-        follower: isFetch ? FETCH_FOLLOWER[currentConsumer()] : 'masked',
+        follower: isFetch ? FETCH_FOLLOWER[consumer] : 'masked',
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
-        storedFirst: this.isStoredFirst(context),
+        until: answer === undefined ? this.untilAnswered(context) : { what: answer, unlessStored: 'failed' },
         // With `cacheComponents` a prerender holds code and what `use cache` gave it, whose tags and life it inherits.
         showsItsData: scope === 'response' && context.isRoutePPREnabled === true,
         prerendered: this.mayBePrerendered(scope, cacheKey)
@@ -109,16 +113,25 @@ export function createCacheHandlerClass(
         // The handler of images lives as long as the server.
         request: scope === 'image' ? undefined : this.context._requestHeaders,
       }
-      return outsideRender(() => cache.read(scope, cacheKey, options))
+      const reading = outsideRender(() => cache.read(scope, cacheKey, options))
+      if (answer === undefined) return reading
+      return reading.then((read) => {
+        if (read.entry === undefined) watchAnswer(answer, () => cache.over(answer))
+        return read
+      })
     }
 
     /**
-     * Where the fallback of the route may be the answer, no entry for the path follows: the Pages Router leaves it to a
-     * request for the data, the App Router renders the rest of the shell for this request alone.
+     * Where the fallback of the route may be the answer, no entry for the path follows, but may follow another
+     * request: the Pages Router leaves it to one for the data, the App Router renders the rest of the shell for this
+     * request alone.
      */
-    private isStoredFirst({ kind, isRoutePPREnabled }: CacheHandlerGetContext): boolean {
-      if (kind === 'PAGES') return true
-      return isRoutePPREnabled === true && buildOutput?.completesShells(this.context) === false
+    private untilAnswered({ kind, isRoutePPREnabled }: CacheHandlerGetContext): Until | undefined {
+      const isLeft =
+        kind === 'PAGES' ||
+        (isRoutePPREnabled === true && buildOutput?.completesShells(this.context) === false)
+      const what = this.context._requestHeaders
+      return isLeft && what !== undefined ? { what, unlessStored: 'giveBack' } : undefined
     }
 
     private toNext(

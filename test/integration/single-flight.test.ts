@@ -1,5 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -23,6 +25,29 @@ import {
   useCacheEntry,
 } from '../support/replicas'
 import { startTcpProxy } from '../support/tcp-proxy'
+
+// Next's server does this before anything of it is loaded.
+;(globalThis as { AsyncLocalStorage?: unknown }).AsyncLocalStorage = AsyncLocalStorage
+const require = createRequire(__filename)
+const folder = 'next/dist/server/app-render'
+const { workUnitAsyncStorage } = require(`${folder}/work-unit-async-storage.external.js`) as {
+  workUnitAsyncStorage: AsyncLocalStorage<unknown>
+}
+const { workAsyncStorage } = require(`${folder}/work-async-storage.external.js`) as {
+  workAsyncStorage: AsyncLocalStorage<unknown>
+}
+/** A request of which Next says when it is answered, in which a unit of this type reads. */
+function openRequest() {
+  const closed: (() => void)[] = []
+  const work = { afterContext: { onClose: (callback: () => void) => void closed.push(callback) } }
+  return {
+    within: <T>(type: string, run: () => T): T =>
+      workAsyncStorage.run(work, () => workUnitAsyncStorage.run({ type }, run)),
+    close: () => {
+      for (const callback of closed) callback()
+    },
+  }
+}
 
 let redis: RedisServer
 const fleet = createFleet()
@@ -293,6 +318,44 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
       expect(reads.at(-1)).toMatchObject({ verdict: 'stale', masked: false })
       const visit = await record('read', () => new third.CacheHandler({}).get('/page', context))
       expect(visit).toMatchObject([{ verdict: 'stale', masked: false }])
+    })
+    expect(leases.map(({ role }) => role)).toEqual(['leader'])
+  })
+
+  it('a fetch that Next does not store holds nobody once its request is answered', async () => {
+    const [first, second, third] = [start(60_000), start(60_000), start(60_000)]
+    const request = openRequest()
+    await redis.resetCommandStats()
+    const outcomes = await record('waited', async () => {
+      await request.within('request', () => new first.CacheHandler({}).get('gone', FETCH))
+      const waiting = [
+        openRequest().within('request', () => new second.CacheHandler({}).get('gone', FETCH)),
+        openRequest().within('cache', () => new third.CacheHandler({}).get('gone', FETCH)),
+      ]
+      // Each claims with its read, and once more when it listens.
+      await expect.poll(async () => (await redis.commandStats())['evalsha'], SOON).toBeGreaterThan(4)
+      request.close()
+      expect(await Promise.all(waiting)).toEqual([null, null])
+    })
+    // Both may generate at once: what one of them gets, which nobody stores, does not help the other.
+    expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['led']))
+    const leases = await record('lease', () =>
+      openRequest().within('request', () => new first.CacheHandler({}).get('gone', FETCH)),
+    )
+    expect(leases).toEqual([])
+  })
+
+  it('a fetch that is on its way to the store when its request is answered is waited for', async () => {
+    const [first, second] = replicas as [Replica, Replica]
+    const request = openRequest()
+    const handler = new first.CacheHandler({})
+    const leases = await record('lease', async () => {
+      await request.within('request', () => handler.get('f', FETCH))
+      const other = new second.CacheHandler({}).get('f', FETCH)
+      const write = handler.set('f', fetched('one'), { fetchCache: true, tags: ['t'] })
+      request.close()
+      await write
+      expect((await other)?.value).toMatchObject({ data: { body: 'one' } })
     })
     expect(leases.map(({ role }) => role)).toEqual(['leader'])
   })

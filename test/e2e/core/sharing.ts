@@ -55,6 +55,21 @@ export function testSharing(cell: Cell, getCore: GetCore): void {
     }
   })
 
+  test('fetch: for an answer that Next does not store nobody waits', async () => {
+    const { a, b, fleet } = getCore()
+    const { command } = fleet.redis
+    const isMarked = async () => {
+      const names = (await command('KEYS', `${cell.keyPrefix}*:lease`)) as string[]
+      const holders = await Promise.all(names.map((name) => command('GET', name)))
+      return holders.includes('-')
+    }
+    expect((await a.visit('/fetch/absent-fetched')).body).toContain('No such product')
+    // Sooner than the longest wait: its lease ended with the answer.
+    await expect.poll(isMarked, { timeout: 4_000, interval: 20 }).toBe(true)
+    expect((await b.visit('/fetch/absent-fetched')).body).toContain('No such product')
+    expect(await fleet.origin.renders('fetch', 'absent-fetched')).toBe(2)
+  })
+
   test.each(['isr', 'legacy'])('%s: a redirect is kept', async (reader) => {
     const core = getCore()
     const path = `/${reader}/moved-shared`
