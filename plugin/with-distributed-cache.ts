@@ -118,7 +118,7 @@ function wrap(
   config: NextConfig,
   options: DistributedCacheOptions,
   nextPhase: string | undefined,
-  calledFrom: string,
+  projectDirectory: string,
 ): NextConfig {
   const phase = detectPhase(nextPhase, process.env, process.argv)
   if (phase === 'dev' && process.env['DISTRIBUTED_CACHE']?.trim().toLowerCase() !== 'on') return config
@@ -126,7 +126,6 @@ function wrap(
     noteStaticExport(phase)
     return config
   }
-  const projectDirectory = findProjectDirectory(calledFrom)
   checkNextVersion(findNextVersion(projectDirectory))
   const driver = findDriver(options.driver)
   // A server that starts without its driver runs on the stock handlers, and its entry says so.
@@ -151,6 +150,6 @@ function wrap(
 export function applyDistributedCache(config: AnyNextConfig, options: unknown): AnyNextConfig {
   const validated = validateOptions(options ?? {})
   // Now: when Next calls a config that is a function, or a promise of one is kept, its file is no longer on the stack.
-  const calledFrom = findProjectDirectory(process.cwd())
-  return inSameShape(config, (plain, nextPhase) => wrap(plain, validated, nextPhase, calledFrom))
+  const projectDirectory = findProjectDirectory(process.cwd())
+  return inSameShape(config, (plain, nextPhase) => wrap(plain, validated, nextPhase, projectDirectory))
 }

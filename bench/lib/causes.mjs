@@ -20,7 +20,7 @@ export const CAUSES = [
     cause:
       'A bare `GET` hands over bytes. A read here also asks for the tags of the entry, checks and decodes the record, judges it by its tags and builds what Next.js wants, a stream or a page. At 50 KB most of that is the checksum, the stream and the collections of what both allocate; bytes of Redis are never trusted unchecked. "The contract alone" is what is left of the bare driver when only that is done which no handler can leave out (`bench/subjects/contract.mjs`): the same `GET`, one look at the tags per turn, a checksum, a stream or a page. Where it is below the goal, no handler over this driver reaches the goal.',
     tried:
-      'Reads of one turn share one exchange, 64 keys in a batch, one promise for the replies of a batch, names of keys remembered, one string for the commands of a batch, one `await` per read (1 KB: 12.6 to 9.1 µs of CPU beside 4.5 of the bare driver): kept. Large replies in memory of their own size (ioredis, 50 KB: 15 percent of the CPU, half of the full collections): kept. `setImmediate` for the batch, streams that let go of their bytes, smaller batches: no gain, not kept. A stream that is drained takes 5 µs by itself, more than a bare `GET` of ioredis. At 50 KB the bare process stays below the 8 MB of heap at which V8 begins to mark; any real server is above.',
+      'Reads of one turn share one exchange, 64 keys in a batch, one promise for the replies of a batch, names of keys remembered, one string for the commands of a batch, one `await` per read (1 KB: 12.6 to 9.1 µs of CPU beside 4.5 of the bare driver): kept. Large replies in memory of their own size (ioredis, 50 KB: 15 percent of the CPU, half of the full collections): kept. `setImmediate` for the batch, streams that let go of their bytes, smaller batches: no gain, not kept. A stream that is drained takes 5 µs by itself, more than a bare `GET` of ioredis. At 50 KB the bare process stays below the 8 MB of heap at which V8 begins to mark, ours does not. With 40 MB of live objects, as a Next.js server has, a read of ours costs the same as the contract alone (30 to 43 µs of CPU each), and the bare driver between 17 and 100 from one second to the next, by what the collector does: too much luck to measure in. The rows are taken in empty heaps, where the bare driver is at its best.',
   },
   {
     id: 'read-hit-and-packages',
@@ -99,15 +99,6 @@ export const CAUSES = [
       'What surrounds a value does not shrink with it: a head of 37 bytes (order, times, lengths, checksum) and metadata as JSON; with five tags, the tags and the head alone are nearly a tenth of 1 KB. From 50 KB on the record is within the bound of the value alone.',
     tried:
       'Tags and life are stored once, not again in the headers of a page; tags as one string: 1.39 to 1.26 and 1.16 to 1.15 of the value alone. A head of 37 bytes instead of 48, metadata without names: 1.18 and 1.11.',
-  },
-  {
-    id: 'two-latencies',
-    goals: [6],
-    rows: /foreign keys/,
-    cause:
-      'One read at a time takes either about 47 or about 105 µs in a whole repetition, whatever the number of keys (why was not found out), and a median falls on one or the other. Redis takes 0.019 to 0.028 ms for it in each.',
-    tried:
-      'Twenty repetitions of the row alone: with 10,000, 100,000 and 1,000,000 keys 1.56, 0.95 and 1.46 times what it takes with none, each with repetitions of both kinds. Growth with the number was never seen.',
   },
 ]
 
