@@ -13,13 +13,11 @@ import type { JudgedRead, ReadOptions } from './judge'
 export type Follower = 'masked' | 'as-it-is' | 'waits'
 
 /**
- * What ends with a request: `what` is given to `Cache.over`. Whoever waits for what was not stored by then may generate
- * it, or everybody may, since it is not worth waiting for.
+ * What becomes of the lead for what was missing when the request is answered and nothing is on its way to the store.
+ * It may follow: behind the response Next may still work on it. Give back: another request may generate it. Failed:
+ * nobody need wait for it, which is so with whatever an answer with an error leaves.
  */
-export interface Until {
-  readonly what: object
-  readonly unlessStored: 'giveBack' | 'failed'
-}
+export type AfterAnswer = 'mayFollow' | 'giveBack' | 'failed'
 
 export interface CacheReadOptions extends ReadOptions {
   /** What the build prerendered under this key. */
@@ -31,8 +29,8 @@ export interface CacheReadOptions extends ReadOptions {
   readonly dedupedByNext?: boolean
   /** When the reader generates. One that does not must not hold off, or wait for, those who do. */
   readonly generates?: 'always' | 'whenMissing' | 'whenOld'
-  /** Set where what is missing is on its way to the store when that is over, or never comes (`Cache.over`). */
-  readonly until?: Until | undefined
+  /** What the end of the request says of what was missing and is not stored; undefined: nothing (`Cache.answered`). */
+  readonly afterAnswer?: AfterAnswer | undefined
   /** Identifies the request on whose behalf this is read; undefined: not known. */
   readonly request?: object | undefined
 }

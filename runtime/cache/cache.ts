@@ -74,8 +74,7 @@ export class Cache {
     const key = this.keys.nameOf(scope, cacheKey)
     const budget = this.parts.budgets.of(options.request)
     const early = this.claimEarly(key, options)
-    const { until } = options
-    const ledBefore = until && this.parts.flight?.tokenOf(key)
+    const ledBefore = this.parts.flight?.tokenOf(key)
     let read: CacheRead = NO_ANSWER
     try {
       read = await this.tiers.read(key, early === undefined ? options : { ...options, bid: early }, budget)
@@ -92,15 +91,15 @@ export class Cache {
     } finally {
       early?.end()
     }
-    if (until !== undefined && read.entry === undefined) this.leads.note(key, until, ledBefore)
+    if (read.entry === undefined) this.leads.note(key, options, ledBefore)
     const answer = read
     this.parts.emit('read', () => readMessage(scope, key, answer, startedAt))
     return read
   }
 
-  /** Tells that nothing more comes of what was read `until` then. */
-  over(what: object): void {
-    this.leads.over(what)
+  /** The request was answered: what its reads missed may be nobody's any more. */
+  answered(request: object, hasFailed: boolean): void {
+    this.leads.answered(request, hasFailed)
   }
 
   /** Where nothing is expected, and this reader would generate what is missing: a claim that the read takes along. */

@@ -1,13 +1,13 @@
-import type { Until } from './cache-read'
+import type { CacheReadOptions, AfterAnswer } from './cache-read'
 import type { SingleFlight } from './single-flight'
 
 interface Lead {
   readonly key: string
   readonly token: string
-  readonly unlessStored: Until['unlessStored']
+  readonly afterAnswer: AfterAnswer
 }
 
-/** What is led on behalf of something whose end tells that nothing more comes, such as a request. */
+/** What requests lead, since their end tells that nothing more comes. */
 export class RequestLeads {
   private readonly leads = new WeakMap<object, Lead[]>()
 
@@ -18,19 +18,25 @@ export class RequestLeads {
   ) {}
 
   /** @param before the token under which the key was led when the read began */
-  note(key: string, { what, unlessStored }: Until, before: string | undefined): void {
+  note(key: string, { request, afterAnswer }: CacheReadOptions, before: string | undefined): void {
     const token = this.flight?.tokenOf(key)
     if (token === undefined || token === before) return
-    this.leads.set(what, [...(this.leads.get(what) ?? []), { key, token, unlessStored }])
+    if (request === undefined || afterAnswer === undefined) return
+    const others = this.leads.get(request) ?? []
+    this.leads.set(request, [...others, { key, token, afterAnswer }])
   }
 
-  /** What it led and is not on its way to the store by now nobody generates. */
-  over(what: object): void {
-    for (const { key, token, unlessStored } of this.leads.get(what) ?? []) {
-      if (this.flight?.tokenOf(key) !== token || this.isOnItsWay(key)) continue
-      if (unlessStored === 'failed') this.flight.failed(key)
+  answered(request: object, hasFailed: boolean): void {
+    const leads = this.leads.get(request)
+    if (leads === undefined) return
+    const open = leads.filter(({ key, token, afterAnswer }) => {
+      const outcome = hasFailed ? 'failed' : afterAnswer
+      if (outcome === 'mayFollow') return true
+      if (this.flight?.tokenOf(key) !== token || this.isOnItsWay(key)) return false
+      if (outcome === 'failed') this.flight.failed(key)
       else this.flight.giveBack(key, token)
-    }
-    this.leads.delete(what)
+      return false
+    })
+    this.leads.set(request, open)
   }
 }

@@ -44,15 +44,6 @@ export function currentRequest(): object | undefined {
 }
 
 /**
- * Tells when the response to the request on whose behalf this runs is closed (`AfterContext`, next@16.2 to 16.4): one
- * object per request. Undefined when Next does not say.
- */
-export function currentAnswer(): Answer | undefined {
-  const after = works()?.getStore()?.afterContext
-  return typeof (after as Partial<Answer> | undefined)?.onClose === 'function' ? (after as Answer) : undefined
-}
-
-/**
  * Whether the request invalidated tags of which Next tells the handlers only when the server action is over. Until
  * then it goes by the age of what it reads (next@16.4), or refuses all that has such a tag.
  */
@@ -71,12 +62,7 @@ export function outsideRender<T>(work: () => T): T {
   return units?.getStore() === undefined ? work() : units.run(undefined, work)
 }
 
-export interface Answer {
-  onClose(closed: () => void): void
-}
-
 interface WorkStore {
-  afterContext?: unknown
   requestStartTime?: unknown
   incrementalCache?: { requestHeaders?: unknown }
   pendingRevalidatedTags?: unknown

@@ -1,5 +1,4 @@
 import { subscribe } from 'node:diagnostics_channel'
-import type { Answer } from './consumer'
 import type { CacheHandlerContext, CacheHandlerGetContext } from './next-types'
 import type { NextAbilities } from './next-version'
 
@@ -22,28 +21,25 @@ export function watchPrefetches(): void {
   })
 }
 
-/** Tells the headers of each request that was answered, unless it failed. */
-export function watchAnswers(answered: (headers: object) => void): void {
-  subscribe('http.server.response.finish', (message) => {
-    const { request, response } = message as {
-      request?: { headers?: object }
-      response?: { statusCode?: number }
-    }
-    if (request?.headers !== undefined && (response?.statusCode ?? 500) < 500) answered(request.headers)
-  })
+/** What Next knows of a request it notes on it, its cache included, which has headers of its own (`base-server`). */
+const META = Symbol.for('NextInternalRequestMeta')
+
+interface AnsweredRequest {
+  headers?: object
+  [META]?: { incrementalCache?: { requestHeaders?: object } }
 }
 
-const watched = new WeakSet<Answer>()
-
-/** Tells when the response is closed, also one that failed or that nobody waited for. */
-export function watchAnswer(answer: Answer, closed: () => void): void {
-  if (watched.has(answer)) return
-  watched.add(answer)
-  try {
-    answer.onClose(closed)
-  } catch {
-    // Where Next cannot tell, its lease ends by itself.
-  }
+/** Tells of each request that was answered, by whichever headers a handler knows it, and whether it failed. */
+export function watchAnswers(answered: (headers: object, hasFailed: boolean) => void): void {
+  subscribe('http.server.response.finish', (message) => {
+    const { request, response } = message as {
+      request?: AnsweredRequest
+      response?: { statusCode?: number }
+    }
+    const hasFailed = (response?.statusCode ?? 500) >= 500
+    for (const headers of [request?.headers, request?.[META]?.incrementalCache?.requestHeaders])
+      if (typeof headers === 'object' && headers !== null) answered(headers, hasFailed)
+  })
 }
 
 /**

@@ -5,7 +5,7 @@ import { localNow } from '../../src/server-time'
 import type { LocalMillis, Seconds } from '../../src/units'
 import type { Prerendered } from '../cache/build-tier'
 import type { Cache } from '../cache/cache'
-import type { CacheRead, CacheReadOptions, Until } from '../cache/cache-read'
+import type { AfterAnswer, CacheRead, CacheReadOptions } from '../cache/cache-read'
 import type { ReadOptions } from '../cache/judge'
 import type { HeldEntry } from '../cache/local-entries'
 import type {
@@ -22,8 +22,8 @@ import type {
 } from './next-types'
 import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
-import { currentAnswer, currentConsumer, outsideRender } from './consumer'
-import { generatesAfter, watchAnswer, watchAnswers, watchPrefetches } from './request-intent'
+import { currentConsumer, outsideRender } from './consumer'
+import { generatesAfter, watchAnswers, watchPrefetches } from './request-intent'
 import { JoinedReads } from './joined-reads'
 import { RequestReads } from './request-reads'
 import { packResponse, readContent, type ResponseContent } from './response-codec'
@@ -34,6 +34,17 @@ import { createTellLife } from './told-lives'
 
 /** What a page or an outer cache keeps of a fetch does not carry the short life of a mask. */
 const FETCH_FOLLOWER = { request: 'masked', none: 'as-it-is', unknown: 'as-it-is', cache: 'waits' } as const
+
+/**
+ * A fetch whose answer Next does not store (404, 204), or an `unstable_cache` whose function throws, is over with the
+ * response, and would come to nothing elsewhere, too (`patch-fetch`). A page may be rendered behind the response.
+ */
+const AFTER_ANSWER = {
+  request: 'failed',
+  none: 'mayFollow',
+  unknown: 'mayFollow',
+  cache: 'mayFollow',
+} as const
 
 const NOTHING_MORE: ReadOptions = {}
 
@@ -48,7 +59,7 @@ export function createCacheHandlerClass(
   abilities: NextAbilities = abilitiesOf(installedNextVersion()),
 ): CacheHandlerClass {
   watchPrefetches()
-  watchAnswers((headers) => cache.over(headers))
+  watchAnswers((headers, hasFailed) => cache.answered(headers, hasFailed))
   const markStale = createMarkStale(abilities)
   const tellLife = createTellLife(abilities)
   const joined = new JoinedReads()
@@ -63,7 +74,7 @@ export function createCacheHandlerClass(
       const scope = scopeOf(context.kind)
       // The fallback is the answer.
       if (context.isFallback === true && this.context._requestHeaders !== undefined)
-        cache.over(this.context._requestHeaders)
+        cache.answered(this.context._requestHeaders, false)
       const turn = scope === 'response' ? joined.wait(cacheKey) : undefined
       if (turn !== undefined) await turn
       const at = localNow()
@@ -96,15 +107,12 @@ export function createCacheHandlerClass(
     ): Promise<CacheRead> {
       const isFetch = scope === 'fetch'
       const consumer = currentConsumer()
-      // A fetch whose answer Next does not store (404, 204), or an `unstable_cache` whose function throws, is over with
-      // the response to the request, and would come to nothing elsewhere, too (`patch-fetch`).
-      const answer = isFetch && consumer === 'request' ? currentAnswer() : undefined
       const options: CacheReadOptions = {
         ...wanted,
         follower: isFetch ? FETCH_FOLLOWER[consumer] : 'masked',
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
-        until: answer === undefined ? this.untilAnswered(context) : { what: answer, unlessStored: 'failed' },
+        afterAnswer: isFetch ? AFTER_ANSWER[consumer] : this.afterAnswer(context),
         // With `cacheComponents` a prerender holds code and what `use cache` gave it, whose tags and life it inherits.
         showsItsData: scope === 'response' && context.isRoutePPREnabled === true,
         prerendered: this.mayBePrerendered(scope, cacheKey)
@@ -113,12 +121,7 @@ export function createCacheHandlerClass(
         // The handler of images lives as long as the server.
         request: scope === 'image' ? undefined : this.context._requestHeaders,
       }
-      const reading = outsideRender(() => cache.read(scope, cacheKey, options))
-      if (answer === undefined) return reading
-      return reading.then((read) => {
-        if (read.entry === undefined) watchAnswer(answer, () => cache.over(answer))
-        return read
-      })
+      return outsideRender(() => cache.read(scope, cacheKey, options))
     }
 
     /**
@@ -126,12 +129,10 @@ export function createCacheHandlerClass(
      * request: the Pages Router leaves it to one for the data, the App Router renders the rest of the shell for this
      * request alone.
      */
-    private untilAnswered({ kind, isRoutePPREnabled }: CacheHandlerGetContext): Until | undefined {
-      const isLeft =
-        kind === 'PAGES' ||
-        (isRoutePPREnabled === true && buildOutput?.completesShells(this.context) === false)
-      const what = this.context._requestHeaders
-      return isLeft && what !== undefined ? { what, unlessStored: 'giveBack' } : undefined
+    private afterAnswer({ kind, isRoutePPREnabled }: CacheHandlerGetContext): AfterAnswer {
+      if (kind === 'PAGES') return 'giveBack'
+      const isLeft = isRoutePPREnabled === true && buildOutput?.completesShells(this.context) === false
+      return isLeft ? 'giveBack' : 'mayFollow'
     }
 
     private toNext(

@@ -33,19 +33,19 @@ const folder = 'next/dist/server/app-render'
 const { workUnitAsyncStorage } = require(`${folder}/work-unit-async-storage.external.js`) as {
   workUnitAsyncStorage: AsyncLocalStorage<unknown>
 }
-const { workAsyncStorage } = require(`${folder}/work-async-storage.external.js`) as {
-  workAsyncStorage: AsyncLocalStorage<unknown>
-}
-/** A request of which Next says when it is answered, in which a unit of this type reads. */
+const within = <T>(type: string, run: () => T): T => workUnitAsyncStorage.run({ type }, run)
+
+/** A request of the App Router: its handlers know it by a copy of its headers. */
 function openRequest() {
-  const closed: (() => void)[] = []
-  const work = { afterContext: { onClose: (callback: () => void) => void closed.push(callback) } }
+  const copy = { host: 'shop' }
+  const request = {
+    headers: { ...copy },
+    [Symbol.for('NextInternalRequestMeta')]: { incrementalCache: { requestHeaders: copy } },
+  }
   return {
-    within: <T>(type: string, run: () => T): T =>
-      workAsyncStorage.run(work, () => workUnitAsyncStorage.run({ type }, run)),
-    close: () => {
-      for (const callback of closed) callback()
-    },
+    context: { _requestHeaders: copy },
+    answer: (statusCode: number): void =>
+      channel('http.server.response.finish').publish({ request, response: { statusCode } }),
   }
 }
 
@@ -324,40 +324,70 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
 
   it('a fetch that Next does not store holds nobody once its request is answered', async () => {
     const [first, second, third] = [start(60_000), start(60_000), start(60_000)]
-    const request = openRequest()
+    const { context, answer } = openRequest()
     await redis.resetCommandStats()
     const outcomes = await record('waited', async () => {
-      await request.within('request', () => new first.CacheHandler({}).get('gone', FETCH))
+      await within('request', () => new first.CacheHandler(context).get('gone', FETCH))
       const waiting = [
-        openRequest().within('request', () => new second.CacheHandler({}).get('gone', FETCH)),
-        openRequest().within('cache', () => new third.CacheHandler({}).get('gone', FETCH)),
+        within('request', () => new second.CacheHandler({}).get('gone', FETCH)),
+        within('cache', () => new third.CacheHandler({}).get('gone', FETCH)),
       ]
       // Each claims with its read, and once more when it listens.
       await expect.poll(async () => (await redis.commandStats())['evalsha'], SOON).toBeGreaterThan(4)
-      request.close()
+      answer(200)
       expect(await Promise.all(waiting)).toEqual([null, null])
     })
     // Both may generate at once: what one of them gets, which nobody stores, does not help the other.
-    expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['led']))
+    expect(outcomes.filter(({ outcome }) => outcome !== 'led')).toEqual([])
     const leases = await record('lease', () =>
-      openRequest().within('request', () => new first.CacheHandler({}).get('gone', FETCH)),
+      within('request', () => new first.CacheHandler({}).get('gone', FETCH)),
     )
     expect(leases).toEqual([])
   })
 
   it('a fetch that is on its way to the store when its request is answered is waited for', async () => {
     const [first, second] = replicas as [Replica, Replica]
-    const request = openRequest()
-    const handler = new first.CacheHandler({})
+    const { context, answer } = openRequest()
+    const handler = new first.CacheHandler(context)
     const leases = await record('lease', async () => {
-      await request.within('request', () => handler.get('f', FETCH))
+      await within('request', () => handler.get('f', FETCH))
       const other = new second.CacheHandler({}).get('f', FETCH)
       const write = handler.set('f', fetched('one'), { fetchCache: true, tags: ['t'] })
-      request.close()
+      answer(200)
       await write
       expect((await other)?.value).toMatchObject({ data: { body: 'one' } })
     })
     expect(leases.map(({ role }) => role)).toEqual(['leader'])
+  })
+
+  it.each(['APP_PAGE', 'APP_ROUTE', 'PAGES'] as const)(
+    'a render of %s that fails holds nobody',
+    async (kind) => {
+      const [first, second] = [start(60_000), start(60_000)]
+      const page: CacheHandlerGetContext = { kind, isRoutePPREnabled: false, isFallback: false }
+      const { context, answer } = openRequest()
+      await new first.CacheHandler(context).get('/page', page)
+      // That of another request.
+      await new first.CacheHandler({ _requestHeaders: {} }).get('/other', page)
+      const waiting = new second.CacheHandler({}).get('/page', page)
+      answer(500)
+      expect(await waiting).toBeNull()
+      expect(await redis.command('GET', responseLeaseOf('/page'))).toBe('-')
+      expect(await redis.command('GET', responseLeaseOf('/other'))).toMatch(/:/)
+    },
+  )
+
+  it('what is generated behind an answer is waited for', async () => {
+    const [first, second] = replicas as [Replica, Replica]
+    const page: CacheHandlerGetContext = { kind: 'APP_PAGE', isRoutePPREnabled: false, isFallback: false }
+    const { context, answer } = openRequest()
+    const handler = new first.CacheHandler(context)
+    await handler.get('/page', page)
+    answer(200)
+    const other = new second.CacheHandler({}).get('/page', page)
+    const value = { kind: 'APP_PAGE', html: 'one', status: 200, headers: {} } as const
+    await handler.set('/page', value, { ...page, cacheControl: { revalidate: 60 } })
+    expect((await other)?.value).toMatchObject({ html: 'one' })
   })
 
   it('who is answered with the fallback of the Pages Router holds nobody who asks for the page', async () => {
