@@ -227,8 +227,10 @@ export class Invalidator {
     const tags = journal.size
     const everything = journal.overflow > 0
     emit('lost', { tags, everything })
+    // An attempt under way may arrive, but nobody will be here for the answer.
+    const taken = this.flushing === undefined ? 'never took' : 'may not have taken'
     log(
-      'This process ends with invalidations that Redis never took',
+      `This process ends with invalidations that Redis ${taken}`,
       `${everything ? 'all entries of the application were' : `${tags} tags were`} to be invalidated. Other replicas may serve older content: invalidate again`,
     )
   }
