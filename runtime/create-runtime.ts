@@ -44,6 +44,9 @@ const STATE_MARGIN_MS: Milliseconds = 24 * 3600 * 1000
 const KEEP_TAGS_FACTOR = 1.1
 /** How wrong this process's idea of the server's time may be, with room to spare. */
 const CLOCK_MARGIN_MICROS = 5_000_000
+/** Topics of the log. */
+const NOT_ASKED = 'Redis is not asked until it answers again'
+const ANSWERS = 'Redis answers again'
 
 /** For tests, which count commands or do not wait for seconds. */
 export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' | 'attendGraceMs'> {
@@ -136,9 +139,13 @@ export function createRuntime(
   function circuitChanged(change: CircuitChange): void {
     emit('circuit', change)
     const { state, reason, refused, ms } = change
-    if (state === 'open') log('Redis is not asked until it answers again', reason)
-    else
-      log('Redis answers again', `after ${Math.ceil(ms / 1000)} s, in which ${refused} commands were refused`)
+    // Of several servers, what one of them does is not the end of what another one did.
+    const endOf = (topic: string) => (config.topology === 'cluster' ? undefined : topic)
+    if (state === 'open') log(NOT_ASKED, reason, endOf(ANSWERS))
+    else {
+      const said = `after ${Math.ceil(ms / 1000)} s, in which ${refused} commands were refused`
+      log(ANSWERS, said, endOf(NOT_ASKED))
+    }
   }
 
   async function releaseLeases(): Promise<void> {
@@ -177,6 +184,7 @@ export function createRuntime(
       // The caller's own handlers have done their part: whether to reject is not ours to say.
       await cache.invalidate(tags, windowSecondsOf(durations)).catch(() => {})
     },
+    sendWhatWaits: () => invalidator.flush(),
     releaseLeases,
     sayWhatIsLeft() {
       invalidator.sayWhatIsLost()

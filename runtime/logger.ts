@@ -12,7 +12,8 @@ interface Topic {
   detail: string
 }
 
-export type Logger = (topic: string, detail: string) => void
+/** @param ends a topic of which this is the end: what was kept back of it, and holds no more, is not said any more */
+export type Logger = (topic: string, detail: string, ends?: string) => void
 
 export interface BoundedLogger extends Logger {
   /** Says now what was kept back; for the end of the process. */
@@ -21,7 +22,7 @@ export interface BoundedLogger extends Logger {
 
 /**
  * Writes at most one line per topic and ten seconds. What is kept back is counted and said when the ten seconds are
- * over, whether or not the topic comes up again.
+ * over, whether or not the topic comes up again, unless another message was the end of it.
  */
 export function createLogger(write: (line: string) => void = console.error): BoundedLogger {
   const topics = new Map<string, Topic>()
@@ -43,7 +44,9 @@ export function createLogger(write: (line: string) => void = console.error): Bou
     }, EVERY_MS).unref()
   }
 
-  const log = (name: string, detail: string): void => {
+  const log = (name: string, detail: string, ends?: string): void => {
+    const ended = ends === undefined ? undefined : topics.get(ends)
+    if (ended !== undefined) ended.suppressed = 0
     const known = topics.get(name)
     if (known !== undefined) {
       known.suppressed++

@@ -7,6 +7,8 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 /** What a runtime has to bring to an end. Nothing here rejects. */
 export interface Endable {
+  /** Tries once more to send the invalidations that wait for Redis. */
+  sendWhatWaits(): Promise<void>
   /** Gives up the leases; the commands are handed to the driver before this returns. */
   releaseLeases(): Promise<void>
   /** Says what has not been said yet: what the log kept back, and what is lost with this process. */
@@ -18,14 +20,17 @@ export interface Endable {
 /**
  * Ends a runtime with its process, without a say in when and how that is. Where others listen to the signal (Next
  * does: it finishes what is under way and exits), requests may need the cache until the very end: nothing is
- * closed, and leases are given up when the process exits, or when that takes too long. Where nobody else listens, the
- * signal would have ended the process at once: it does so as soon as writes have arrived.
+ * closed, invalidations that wait for Redis are tried once more, and leases are given up when the process exits, or when
+ * that takes too long. Where nobody else listens, the signal would have ended the process at once: it does so as soon as
+ * writes have arrived.
  */
 export function endWithProcess(runtime: Endable, host: NodeJS.Process = process): () => void {
   let detached = false
   const onSignal = (signal: NodeJS.Signals): void => {
     // Process 1 of a container is not ended by a signal that nobody handles: it goes on serving until it is killed.
     if (host.listenerCount(signal) > 1 || host.pid === 1) {
+      // The process may be gone before the next retry.
+      void runtime.sendWhatWaits()
       // Some of them end the process when nobody but they listens: we are not there while they count.
       host.off(signal, onSignal)
       process.nextTick(() => {

@@ -11,6 +11,9 @@ import type { Journal } from './journal'
 const RETRY_MS: Milliseconds = 1_000
 /** Tags of one script call: a longer one would hold up the server, and everybody who asks it. */
 const MAX_TAGS_PER_CALL = 1_000
+/** Topics of the log, of which each is the end of the other. */
+const WAITING = 'Invalidations still wait for Redis'
+const APPLIED = 'Invalidations that waited for Redis are applied'
 
 interface Batch {
   readonly changes: TagChange[]
@@ -198,9 +201,8 @@ export class Invalidator {
     } catch (error) {
       failure = messageOf(error)
     }
-    if (failure !== undefined) log('Invalidations still wait for Redis', `${journal.size} tags, ${failure}`)
-    else
-      log('Invalidations that waited for Redis are applied', overflow > 0 ? 'all' : `${changes.length} tags`)
+    if (failure !== undefined) log(WAITING, `${journal.size} tags, ${failure}`, APPLIED)
+    else log(APPLIED, overflow > 0 ? 'all' : `${changes.length} tags`, WAITING)
     if (journal.behind) this.scheduleRetry()
   }
 
@@ -225,8 +227,10 @@ export class Invalidator {
     const tags = journal.size
     const everything = journal.overflow > 0
     emit('lost', { tags, everything })
+    // An attempt under way may arrive, but nobody will be here for the answer.
+    const taken = this.flushing === undefined ? 'never took' : 'may not have taken'
     log(
-      'This process ends with invalidations that Redis never took',
+      `This process ends with invalidations that Redis ${taken}`,
       `${everything ? 'all entries of the application were' : `${tags} tags were`} to be invalidated. Other replicas may serve older content: invalidate again`,
     )
   }

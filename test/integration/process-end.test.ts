@@ -27,7 +27,7 @@ afterEach(async () => {
   await redis.command('FLUSHALL')
 })
 
-type Handlers = 'none' | 'like-next' | 'natural' | 'counting'
+type Handlers = 'none' | 'like-next' | 'like-next-later' | 'natural' | 'counting'
 
 interface Server {
   readonly child: ChildProcess
@@ -102,6 +102,22 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the end of a process over %s', 
     expect(await server.ended).toEqual([143, null])
     expect(await read('k later')).toBe('content of k later')
     expect(await read('warm')).toBe('content of warm')
+  })
+
+  it('Next exits before the next retry: an invalidation that Redis refused is tried once more', async () => {
+    const server = await start(driver, 'like-next-later')
+    server.tell('generate', 'k')
+    await server.said('generate done')
+    await redis.command('CONFIG', 'SET', 'maxmemory', '1')
+    try {
+      server.tell('invalidate', 'refused')
+      await server.said('invalidate done')
+    } finally {
+      await redis.command('CONFIG', 'SET', 'maxmemory', '0')
+    }
+    server.child.kill('SIGTERM')
+    expect(await server.ended).toEqual([143, null])
+    expect(await redis.command('HEXISTS', names.tags, ':refused')).toBe(1)
   })
 
   it('an application that ends by itself is not held up, and leaves no lease', async () => {

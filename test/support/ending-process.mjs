@@ -72,6 +72,10 @@ await once(server, 'listening')
 
 /** As Next's own (start-server): what is under way is finished, then it exits with its code. */
 if (handlers === 'like-next') process.on('SIGTERM', () => server.close(() => process.exit(143)))
+// The same, with the few turns of the event loop that closing Next takes.
+if (handlers === 'like-next-later') {
+  process.on('SIGTERM', () => server.close(() => setTimeout(() => process.exit(143), 50)))
+}
 // Ends when nothing is left to do.
 if (handlers === 'natural') {
   process.once('SIGTERM', () => {
@@ -94,6 +98,9 @@ const commands = {
   },
   async claim(key) {
     await cache.get(key, [])
+  },
+  async invalidate(tag) {
+    await cache.updateTags([tag])
   },
   async generateGated(key) {
     isGated = true

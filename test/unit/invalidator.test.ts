@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { Invalidator } from '../../runtime/cache/invalidator'
 import { Journal, MAX_JOURNAL_TAGS } from '../../runtime/cache/journal'
+import { createLogger } from '../../runtime/logger'
 import { createMemoryStore } from '../../runtime/memory/memory-store'
 import type { TelemetryEvent } from '../../runtime/telemetry'
 import type { TagChange } from '../../src/tag-state'
@@ -14,12 +15,13 @@ const many = (count: number, prefix = 'tag'): TagChange[] =>
   hard(...Array.from({ length: count }, (_, index) => `${prefix}-${index}`))
 
 /** A store whose answers the test gives, and an invalidator on top of it. */
-function setUp({ onFailure = 'journal', replicas = 0, patienceMs = 1_000 } = {}) {
+function setUp({ onFailure = 'journal', replicas = 0, patienceMs = 1_000, limited = false } = {}) {
   const calls: TagChange[][] = []
   const floors: number[] = []
   const answers = { invalidate: async () => {}, everything: async () => {}, confirm: async () => replicas }
   const events: [TelemetryEvent, unknown][] = []
   const lines: string[] = []
+  const say = (line: string): void => void lines.push(line.replace('[next-distributed-cache] ', ''))
   let becomeReady = (): void => {}
   const store = {
     ...createMemoryStore(0),
@@ -41,7 +43,7 @@ function setUp({ onFailure = 'journal', replicas = 0, patienceMs = 1_000 } = {})
     options: { onFailure: onFailure as 'journal' | 'reject', replicas },
     patienceMs,
     emit: (event, message) => void events.push([event, message]),
-    log: (topic, detail) => void lines.push(`${topic}: ${detail}`),
+    log: limited ? createLogger(say) : (topic, detail) => say(`${topic}: ${detail}`),
   })
   const messages = (event: TelemetryEvent) =>
     events.filter(([name]) => name === event).map(([, said]) => said)
@@ -199,6 +201,24 @@ describe('the journal', () => {
   })
 })
 
+describe('the log', () => {
+  it('does not say that something still waits when it is applied', async () => {
+    vi.useFakeTimers()
+    const { invalidator, journal, answers, lines } = setUp({ limited: true })
+    answers.invalidate = refuse
+    await invalidator.invalidate(hard('a'))
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(lines.at(-1)).toMatch('Invalidations still wait for Redis: 1 tags, OOM')
+    answers.invalidate = async () => {}
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(journal.behind).toBe(false)
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(lines.at(-1)).toBe('Invalidations that waited for Redis are applied: 1 tags')
+    await invalidator.close()
+    vi.useRealTimers()
+  })
+})
+
 describe('rejecting', () => {
   it('by default never', async () => {
     const { invalidator, answers } = setUp()
@@ -270,6 +290,6 @@ describe('the end of the process', () => {
     answers.invalidate = () => new Promise(() => {})
     await invalidator.close()
     expect(messages('lost')).toEqual([{ tags: 2, everything: false }])
-    expect(lines.at(-1)).toContain('2 tags were to be invalidated')
+    expect(lines.at(-1)).toMatch(/that Redis may not have taken: 2 tags were to be invalidated/)
   })
 })

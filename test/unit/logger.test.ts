@@ -57,3 +57,14 @@ it('at the end of the process nothing is kept back', () => {
   log.flush()
   expect(lines).toEqual(['a: first', 'a: second'])
 })
+
+it('what ended meanwhile is not said afterwards, whichever way it went', () => {
+  log('down', 'first', 'up')
+  log('up', 'first', 'down')
+  log('down', 'second', 'up')
+  log('up', 'second', 'down')
+  log('down', 'third', 'up')
+  vi.advanceTimersByTime(60_000)
+  expect(lines).toEqual(['down: first', 'up: first', 'down: third'])
+  expect(vi.getTimerCount()).toBe(0)
+})

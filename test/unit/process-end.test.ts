@@ -5,11 +5,12 @@ import { endWithProcess } from '../../runtime/process-end'
 function endOf(pid: number) {
   const host = Object.assign(new EventEmitter(), { pid, kill: vi.fn() })
   const close = vi.fn(async () => {})
+  const sendWhatWaits = vi.fn(async () => {})
   const detach = endWithProcess(
-    { releaseLeases: async () => {}, sayWhatIsLeft() {}, close },
+    { sendWhatWaits, releaseLeases: async () => {}, sayWhatIsLeft() {}, close },
     host as unknown as NodeJS.Process,
   )
-  return { host, close, detach }
+  return { host, close, detach, sendWhatWaits }
 }
 
 it('a signal that nobody else handles ends a process once the runtime is closed', async () => {
@@ -20,8 +21,9 @@ it('a signal that nobody else handles ends a process once the runtime is closed'
 })
 
 it('process 1 of a container goes on after such a signal, and so does its cache', async () => {
-  const { host, close } = endOf(1)
+  const { host, close, sendWhatWaits } = endOf(1)
   host.emit('SIGTERM', 'SIGTERM')
+  expect(sendWhatWaits).toHaveBeenCalledOnce()
   await new Promise(setImmediate)
   expect(close).not.toHaveBeenCalled()
   expect(host.kill).not.toHaveBeenCalled()
