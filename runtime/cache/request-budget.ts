@@ -42,11 +42,11 @@ export class RequestBudget implements Patience {
    */
   begin(): void {
     if (this.leftMs === 0) throw spent()
-    if (this.waiting++ === 0) this.since = this.time.now()
+    if (this.waiting++ === 0) this.since = this.time.begin()
   }
 
   end(): void {
-    if (--this.waiting === 0) this.spentMs += this.time.now() - this.since
+    if (--this.waiting === 0) this.spentMs += this.time.end() - this.since
   }
 }
 

@@ -8,12 +8,14 @@ const IDLE_TICKS = 100
 /**
  * Time in which this process could run. While a render blocks the event loop, a reply may have been waiting in
  * the socket all along: Redis is not to be blamed for that time. One timer for the whole process, which stops
- * when nobody asked for a second.
+ * when nobody measured, or asked, for a second.
  */
 export class RunningTime {
   private ranMs: Milliseconds = 0
   private lastAt = -Infinity
   private idleTicks = 0
+  /** Those who measure, and ask again at the end: it must not stop before. */
+  private measuring = 0
   private timer: NodeJS.Timeout | undefined
 
   now(): Milliseconds {
@@ -23,6 +25,17 @@ export class RunningTime {
       this.timer = setInterval(() => this.tick(), TICK_MS).unref()
     }
     return this.ranMs + this.sinceTickMs()
+  }
+
+  /** Measures from now until `end`. */
+  begin(): Milliseconds {
+    this.measuring++
+    return this.now()
+  }
+
+  end(): Milliseconds {
+    this.measuring--
+    return this.now()
   }
 
   stop(): void {
@@ -37,6 +50,6 @@ export class RunningTime {
   private tick(): void {
     this.ranMs += this.sinceTickMs()
     this.lastAt = performance.now()
-    if (++this.idleTicks > IDLE_TICKS) this.stop()
+    if (this.measuring === 0 && ++this.idleTicks > IDLE_TICKS) this.stop()
   }
 }

@@ -57,6 +57,19 @@ it('reads that wait at the same time are charged once', async () => {
   expectLeft(request, 610)
 })
 
+it('a wait of seconds in which nobody asks for the time is charged as a whole', async () => {
+  const patient = new RequestBudgets(10_000)
+  const budget = patient.of({})
+  const waiting = budget.spend(wait(4_000))
+  await vi.advanceTimersByTimeAsync(4_000)
+  await waiting
+  expect(budget.leftMs).toBeLessThanOrEqual(6_025)
+  expect(budget.leftMs).toBeGreaterThanOrEqual(5_975)
+  // Once nobody waits, the timer stops by itself.
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
 it('what is left shrinks while something is under way', async () => {
   const request = {}
   const waiting = budgets.of(request).spend(wait(400))
