@@ -74,7 +74,7 @@ export class Cache {
     const key = this.keys.nameOf(scope, cacheKey)
     const budget = this.parts.budgets.of(options.request)
     const early = this.claimEarly(key, options)
-    const ledBefore = this.parts.flight?.tokenOf(key)
+    const ledBefore = options.afterAnswer && this.parts.flight?.tokenOf(key)
     let read: CacheRead = NO_ANSWER
     try {
       read = await this.tiers.read(key, early === undefined ? options : { ...options, bid: early }, budget)
