@@ -106,7 +106,7 @@ export const CAUSES = [
     rows: /foreign keys/,
     cause:
       'Who idles while a million keys are made has to compile again: a read then takes twice as long for a thousand operations, whatever the number of keys.',
-    tried: 'Three thousand operations before the row is taken: 0.98 to 1.01 in six repetitions.',
+    tried: 'Two thousand operations before the row is taken: 0.98 to 1.01 in six repetitions.',
   },
 ]
 

@@ -13,7 +13,7 @@ const MAX_FOREIGN_KEYS_OF_PEERS = 100_000
 const FEW_REPETITIONS = 2
 
 /** Operations after which V8 has its compiled code again. */
-const AWAKE = { ms: 200, minOps: 3_000, limitMs: 2_000 }
+const AWAKE = { ms: 100, minOps: 2_000, limitMs: 800 }
 
 const isOurs = ({ subject }) => subject.kind === 'ours'
 
