@@ -86,14 +86,17 @@ function rowOf(api, dimension, size, name) {
 async function warmUp(member, dimension, api, size, quick) {
   for (let round = 0; round < (quick ? 2 : 5); round++) {
     await dimension.before(member, api, size)
-    await member.ask('run', { ...dimension.run(member, quick), concurrency: 1 })
+    await member.ask('run', { ...dimension.run(member, quick), concurrency: dimension.concurrency ?? 1 })
   }
 }
 
 async function runOnce(member, dimension, api, size, quick) {
   await dimension.before(member, api, size)
   const before = await cpuMs(member.admin)
-  const sample = await member.ask('run', { ...dimension.run(member, quick), concurrency: 1 })
+  const sample = await member.ask('run', {
+    ...dimension.run(member, quick),
+    concurrency: dimension.concurrency ?? 1,
+  })
   const { ops, wrong } = sample
   if (wrong > 0) throw new Error(`${wrong} of ${ops} gave not what they had to`)
   return { ...sample, redisCpuMsPerOp: ((await cpuMs(member.admin)) - before) / ops }
