@@ -63,7 +63,6 @@ const foreignCell = (api) => ({
 const foreignKeys = {
   what: 'foreign keys',
   op: 'conditional read',
-  concurrency: SEVERAL,
   sizes: { quick: [0, 100_000], full: [0, 10_000, 100_000, 1_000_000] },
   cellOf: foreignCell,
   fits: (member, count) => isOurs(member) || count <= MAX_FOREIGN_KEYS_OF_PEERS,

@@ -86,17 +86,19 @@ function rowOf(api, dimension, size, name) {
 async function warmUp(member, dimension, api, size, quick) {
   for (let round = 0; round < (quick ? 2 : 5); round++) {
     await dimension.before(member, api, size)
-    await member.ask('run', { ...dimension.run(member, quick), concurrency: dimension.concurrency ?? 1 })
+    await operate(member, dimension, api, size, quick)
   }
+}
+
+function operate(member, dimension, api, size, quick) {
+  const { concurrency } = dimension.cellOf(api, size)
+  return member.ask('run', { ...dimension.run(member, quick), concurrency })
 }
 
 async function runOnce(member, dimension, api, size, quick) {
   await dimension.before(member, api, size)
   const before = await cpuMs(member.admin)
-  const sample = await member.ask('run', {
-    ...dimension.run(member, quick),
-    concurrency: dimension.concurrency ?? 1,
-  })
+  const sample = await operate(member, dimension, api, size, quick)
   const { ops, wrong } = sample
   if (wrong > 0) throw new Error(`${wrong} of ${ops} gave not what they had to`)
   return { ...sample, redisCpuMsPerOp: ((await cpuMs(member.admin)) - before) / ops }

@@ -1,4 +1,4 @@
-import type { CacheReadOptions, AfterAnswer } from './cache-read'
+import type { AfterAnswer, CacheReadOptions } from './cache-read'
 import type { SingleFlight } from './single-flight'
 
 interface Lead {

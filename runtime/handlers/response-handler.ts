@@ -32,18 +32,16 @@ import { createMarkStale, removeMark, responseTags } from './stale-mark'
 import { windowSecondsOf } from './tag-durations'
 import { createTellLife } from './told-lives'
 
-/** What a page or an outer cache keeps of a fetch does not carry the short life of a mask. */
-const FETCH_FOLLOWER = { request: 'masked', none: 'as-it-is', unknown: 'as-it-is', cache: 'waits' } as const
-
 /**
- * A fetch whose answer Next does not store (404, 204), or an `unstable_cache` whose function throws, is over with the
- * response, and would come to nothing elsewhere, too (`patch-fetch`). A page may be rendered behind the response.
+ * How fetches are read, by who consumes them. What a page or an outer cache keeps of one does not carry the short life
+ * of a mask. One whose answer Next does not store (404, 204), or an `unstable_cache` whose function throws, is over with
+ * the response, and would come to nothing elsewhere, too (`patch-fetch`); a page may be rendered behind the response.
  */
-const AFTER_ANSWER = {
-  request: 'failed',
-  none: 'mayFollow',
-  unknown: 'mayFollow',
-  cache: 'mayFollow',
+const FETCH_READS = {
+  request: { follower: 'masked', afterAnswer: 'failed' },
+  none: { follower: 'as-it-is', afterAnswer: 'mayFollow' },
+  unknown: { follower: 'as-it-is', afterAnswer: 'mayFollow' },
+  cache: { follower: 'waits', afterAnswer: 'mayFollow' },
 } as const
 
 const NOTHING_MORE: ReadOptions = {}
@@ -106,13 +104,13 @@ export function createCacheHandlerClass(
       wanted: ReadOptions,
     ): Promise<CacheRead> {
       const isFetch = scope === 'fetch'
-      const consumer = currentConsumer()
+      const fetchRead = isFetch ? FETCH_READS[currentConsumer()] : undefined
       const options: CacheReadOptions = {
         ...wanted,
-        follower: isFetch ? FETCH_FOLLOWER[consumer] : 'masked',
+        follower: fetchRead?.follower ?? 'masked',
         dedupedByNext: !isFetch,
         generates: scope === 'response' ? generatesAfter(this.context, context, abilities) : 'always',
-        afterAnswer: isFetch ? AFTER_ANSWER[consumer] : this.afterAnswer(context),
+        afterAnswer: fetchRead?.afterAnswer ?? this.afterAnswer(context),
         // With `cacheComponents` a prerender holds code and what `use cache` gave it, whose tags and life it inherits.
         showsItsData: scope === 'response' && context.isRoutePPREnabled === true,
         prerendered: this.mayBePrerendered(scope, cacheKey)
