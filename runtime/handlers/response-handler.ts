@@ -23,6 +23,7 @@ import type {
 import { readAge } from './age-mark'
 import { abilitiesOf, installedNextVersion, type NextAbilities } from './next-version'
 import { currentConsumer, outsideRender } from './consumer'
+import { ImageRequests } from './image-requests'
 import { generatesAfter, watchAnswers, watchPrefetches } from './request-intent'
 import { JoinedReads } from './joined-reads'
 import { RequestReads } from './request-reads'
@@ -58,6 +59,7 @@ export function createCacheHandlerClass(
 ): CacheHandlerClass {
   watchPrefetches()
   watchAnswers((headers, hasFailed) => cache.answered(headers, hasFailed))
+  const images = new ImageRequests((ask) => cache.answered(ask, false))
   const markStale = createMarkStale(abilities)
   const tellLife = createTellLife(abilities)
   const joined = new JoinedReads()
@@ -116,8 +118,7 @@ export function createCacheHandlerClass(
         prerendered: this.mayBePrerendered(scope, cacheKey)
           ? () => this.prerendered(cacheKey, context)
           : undefined,
-        // The handler of images lives as long as the server.
-        request: scope === 'image' ? undefined : this.context._requestHeaders,
+        request: scope === 'image' ? images.ask() : this.context._requestHeaders,
       }
       return outsideRender(() => cache.read(scope, cacheKey, options))
     }
@@ -125,10 +126,11 @@ export function createCacheHandlerClass(
     /**
      * Where the fallback of the route may be the answer, no entry for the path follows, but may follow another
      * request: the Pages Router leaves it to one for the data, the App Router renders the rest of the shell for this
-     * request alone.
+     * request alone. An image that is not stored by then could not be made.
      */
     private afterAnswer({ kind, isRoutePPREnabled }: CacheHandlerGetContext): AfterAnswer {
       if (kind === 'PAGES') return 'giveBack'
+      if (kind === 'IMAGE') return 'failed'
       const isLeft = isRoutePPREnabled === true && buildOutput?.completesShells(this.context) === false
       return isLeft ? 'giveBack' : 'mayFollow'
     }

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
+import { EventEmitter } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -11,7 +12,7 @@ import type {
   ResponseValue,
 } from '../../runtime/handlers/next-types'
 import { STALE_MARK } from '../../runtime/handlers/stale-mark'
-import { createKeyNames, leaseName } from '../../src/key-names'
+import { createKeyNames, type EntryScope, leaseName } from '../../src/key-names'
 import type { Driver, Preset } from '../../src/options'
 import { localNow } from '../../src/server-time'
 import { ON_CLUSTER, type RedisServer, startRedis } from '../support/redis-server'
@@ -49,6 +50,19 @@ function openRequest() {
   }
 }
 
+/** A request for an image, which the one handler of images is not told of. */
+function openImageRequest() {
+  // Here all replicas live in one process, and listen.
+  const response = Object.assign(new EventEmitter().setMaxListeners(0), { writableFinished: false })
+  channel('http.server.request.start').publish({ request: { url: '/shop/_next/image?url=a' }, response })
+  return {
+    answer(): void {
+      response.writableFinished = true
+      response.emit('close')
+    },
+  }
+}
+
 let redis: RedisServer
 const fleet = createFleet()
 
@@ -63,10 +77,8 @@ const fetched = (body: string): ResponseValue => ({
 })
 
 const SOON = { timeout: 10_000, interval: 20 }
-const leaseOf = (cacheKey: string) =>
-  leaseName(createKeyNames('ndc:test', 'build-1').entry('use-cache', cacheKey))
-const responseLeaseOf = (cacheKey: string) =>
-  leaseName(createKeyNames('ndc:test', 'build-1').entry('response', cacheKey))
+const leaseOf = (scope: EntryScope, cacheKey: string) =>
+  leaseName(createKeyNames('ndc:test', 'build-1').entry(scope, cacheKey))
 
 const cells = (Object.keys(DRIVERS) as Driver[]).flatMap((driver) =>
   (['strict', 'l1-pubsub'] as Preset[]).map((preset) => ({ driver, preset })),
@@ -180,7 +192,7 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
 
   it('a leader that dies is replaced within two seconds, by one', async () => {
     // What SIGKILL leaves behind: a lease that nobody renews.
-    await redis.command('SET', leaseOf('k'), 'somebody:dead', 'PX', 1500)
+    await redis.command('SET', leaseOf('use-cache', 'k'), 'somebody:dead', 'PX', 1500)
     const startedAt = localNow()
     expect(new Set(await everywhere('k', 'one'))).toEqual(new Set(['one']))
     expect(localNow() - startedAt).toBeLessThan(4000)
@@ -203,7 +215,7 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
     // Once it is stored after all, it is worth waiting for again.
     await generate(third, 'k', 'one')
     expect(await contentOf(await on(second).get('k', []))).toBe('one')
-    expect(await redis.command('EXISTS', leaseOf('k'))).toBe(0)
+    expect(await redis.command('EXISTS', leaseOf('use-cache', 'k'))).toBe(0)
   })
 
   it('of what is read together each has its own leader, and what is there has none', async () => {
@@ -215,7 +227,9 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
       expect(await Promise.all(found.map(contentOf))).toEqual([undefined, 'one', undefined])
     })
     expect(leases.map(({ role }) => role)).toEqual(['leader', 'leader'])
-    const held = await Promise.all(['a', 'there', 'b'].map((key) => redis.command('EXISTS', leaseOf(key))))
+    const held = await Promise.all(
+      ['a', 'there', 'b'].map((key) => redis.command('EXISTS', leaseOf('use-cache', key))),
+    )
     expect(held).toEqual([1, 0, 1])
   })
 
@@ -226,12 +240,14 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
     for (const forgets of [false, true]) {
       if (forgets) await redis.command('SCRIPT', 'FLUSH')
       // A renewal is what shortens them.
-      for (const key of ['a', 'b']) await redis.command('PEXPIRE', leaseOf(key), 60_000)
+      for (const key of ['a', 'b']) await redis.command('PEXPIRE', leaseOf('use-cache', key), 60_000)
       for (const key of ['a', 'b'])
-        await expect.poll(() => redis.command('PTTL', leaseOf(key)), SOON).toBeLessThanOrEqual(3_000)
+        await expect
+          .poll(() => redis.command('PTTL', leaseOf('use-cache', key)), SOON)
+          .toBeLessThanOrEqual(3_000)
     }
-    expect(await redis.command('EXISTS', leaseOf('a'))).toBe(1)
-    expect(await redis.command('EXISTS', leaseOf('b'))).toBe(1)
+    expect(await redis.command('EXISTS', leaseOf('use-cache', 'a'))).toBe(1)
+    expect(await redis.command('EXISTS', leaseOf('use-cache', 'b'))).toBe(1)
   })
 
   it.skipIf(ON_CLUSTER)('a claim whose reply is lost holds nobody', async () => {
@@ -244,7 +260,7 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
       }
       const replica = fleet.start({ url: proxy.url, driver, options })
       await on(replica).get('warm', [])
-      const held = () => redis.command('EXISTS', leaseOf('k'))
+      const held = () => redis.command('EXISTS', leaseOf('use-cache', 'k'))
       const soon = { timeout: 10_000, interval: 5 }
       // Redis is asked at once, and its answers come when nobody waits for them any more.
       proxy.delay(5_000)
@@ -372,10 +388,29 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
       const waiting = new second.CacheHandler({}).get('/page', page)
       answer(500)
       expect(await waiting).toBeNull()
-      expect(await redis.command('GET', responseLeaseOf('/page'))).toBe('-')
-      expect(await redis.command('GET', responseLeaseOf('/other'))).toMatch(/:/)
+      expect(await redis.command('GET', leaseOf('response', '/page'))).toBe('-')
+      expect(await redis.command('GET', leaseOf('response', '/other'))).toMatch(/:/)
     },
   )
+
+  it('an image that cannot be made holds nobody once the requests of that time are answered', async () => {
+    const [first, second] = [start(60_000), start(60_000)]
+    const image: CacheHandlerGetContext = { kind: 'IMAGE', isFallback: false }
+    const handler = new first.CacheHandler({ _requestHeaders: {} })
+    const requests = [openImageRequest(), openImageRequest()]
+    await handler.get('broken', image)
+    const later = openImageRequest()
+    await handler.get('other', image)
+    const waiting = new second.CacheHandler({ _requestHeaders: {} }).get('broken', image)
+    requests[1]?.answer()
+    expect(await redis.command('GET', leaseOf('image', 'broken'))).toMatch(/:/)
+    requests[0]?.answer()
+    expect(await waiting).toBeNull()
+    expect(await redis.command('GET', leaseOf('image', 'broken'))).toBe('-')
+    expect(await redis.command('GET', leaseOf('image', 'other'))).toMatch(/:/)
+    later.answer()
+    await expect.poll(() => redis.command('GET', leaseOf('image', 'other')), SOON).toBe('-')
+  })
 
   it('what is generated behind an answer is waited for', async () => {
     const [first, second] = replicas as [Replica, Replica]
@@ -423,11 +458,11 @@ describe.each(cells)('single flight over $driver, $preset', ({ driver, preset })
     const wasGivenBack = async (path: string): Promise<boolean> => {
       const handler = visit()
       await handler.get(path, page)
-      const before = await redis.command('EXISTS', responseLeaseOf(path))
+      const before = await redis.command('EXISTS', leaseOf('response', path))
       await handler.get('/[id]', { ...page, isFallback: true })
       expect(before).toBe(1)
       await redis.command('PING')
-      return (await redis.command('EXISTS', responseLeaseOf(path))) === 0
+      return (await redis.command('EXISTS', leaseOf('response', path))) === 0
     }
     try {
       if (isOn) {

@@ -55,17 +55,21 @@ export function testSharing(cell: Cell, getCore: GetCore): void {
     }
   })
 
+  /** How many leases ended without an entry. */
+  async function countMarks(): Promise<number> {
+    const { command } = getCore().fleet.redis
+    const names = (await command('KEYS', `${cell.keyPrefix}*:lease`)) as string[]
+    const holders = await Promise.all(names.map((name) => command('GET', name)))
+    return holders.filter((holder) => holder === '-').length
+  }
+  /** Sooner than the longest wait: the lease ends with the answer. */
+  const SOON = { timeout: 4_000, interval: 20 }
+
   test('fetch: for an answer that Next does not store nobody waits', async () => {
     const { a, b, fleet } = getCore()
-    const { command } = fleet.redis
-    const isMarked = async () => {
-      const names = (await command('KEYS', `${cell.keyPrefix}*:lease`)) as string[]
-      const holders = await Promise.all(names.map((name) => command('GET', name)))
-      return holders.includes('-')
-    }
+    const before = await countMarks()
     expect((await a.visit('/fetch/absent-fetched')).body).toContain('No such product')
-    // Sooner than the longest wait: its lease ended with the answer.
-    await expect.poll(isMarked, { timeout: 4_000, interval: 20 }).toBe(true)
+    await expect.poll(countMarks, SOON).toBe(before + 1)
     expect((await b.visit('/fetch/absent-fetched')).body).toContain('No such product')
     expect(await fleet.origin.renders('fetch', 'absent-fetched')).toBe(2)
   })
@@ -153,5 +157,14 @@ export function testSharing(cell: Cell, getCore: GetCore): void {
     const second = await b.visit(path)
     expect(second.status).toBe(200)
     if (cell.images) expect(second.cache).toBe('HIT')
+  })
+
+  test.runIf(cell.images)('for an image that cannot be made nobody waits', async () => {
+    const { a, b } = getCore()
+    const path = '/_next/image?url=/absent.png&w=64&q=75'
+    const before = await countMarks()
+    expect((await a.visit(path)).status).toBe(404)
+    await expect.poll(countMarks, SOON).toBe(before + 1)
+    expect((await b.visit(path)).status).toBe(404)
   })
 }
