@@ -28,7 +28,9 @@ export function createLogger(write: (line: string) => void = console.error): Bou
   const topics = new Map<string, Topic>()
 
   function say(name: string, topic: Topic): void {
-    const { suppressed, detail } = topic
+    const { suppressed } = topic
+    // An error of our own bears the prefix as well.
+    const detail = topic.detail.replaceAll(`${ERROR_PREFIX} `, '')
     topic.suppressed = 0
     write(
       `${ERROR_PREFIX} ${name}: ${detail}${suppressed > 1 ? ` (and ${suppressed - 1} more like this)` : ''}`,

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createKeyNames } from '../../src/key-names'
 import type { Driver } from '../../src/options'
 import { localNow } from '../../src/server-time'
 import { ON_CLUSTER, type RedisServer, startRedis } from '../support/redis-server'
@@ -17,6 +18,7 @@ import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy'
 /** Reads from memory never leave the turn, and a message arrives in the next one. */
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
+const STATE = createKeyNames('ndc:test', 'build-1').tags
 let redis: RedisServer
 let proxy: TcpProxy
 const fleet = createFleet()
@@ -95,6 +97,18 @@ describe.each(Object.keys(DRIVERS) as Driver[])('l1-pubsub over %s', (driver) =>
     await warm(a)
     await on(a).updateTags(['t'])
     expect(await read(a)).toBeUndefined()
+  })
+
+  it('UNLINK of the tag state, which docs/operations.md tells to, reaches memory with the next heartbeat', async () => {
+    await fill(a, 'old')
+    await warm(a)
+    await warm(b)
+    await redis.command('UNLINK', STATE)
+    for (const replica of [a, b]) while ((await read(replica)) === 'old') await turn()
+    expect([await read(a), await read(b)]).toEqual([undefined, undefined])
+    await fill(a, 'new')
+    await warm(b)
+    expect(await read(b)).toBe('new')
   })
 
   it('a soft tag of the reader is heard, too', async () => {

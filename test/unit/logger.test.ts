@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { DistributedCacheError } from '../../src/errors'
 import { type BoundedLogger, createLogger } from '../../runtime/logger'
 
 let lines: string[]
@@ -18,6 +19,11 @@ it('says the first of a topic at once, and the rest when its time is over', () =
   expect(lines).toEqual(['a: first', 'b: other'])
   vi.advanceTimersByTime(10_000)
   expect(lines.slice(2)).toEqual(['a: more 5 (and 4 more like this)'])
+})
+
+it('a line bears the prefix once', () => {
+  log('a', new DistributedCacheError('TIMEOUT', 'Redis did not answer.').message)
+  expect(lines).toEqual(['a: Redis did not answer.'])
 })
 
 it('a topic that falls silent loses no count and leaves nothing behind', () => {
