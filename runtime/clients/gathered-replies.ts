@@ -1,4 +1,8 @@
+import { DistributedCacheError } from '../../src/errors'
 import type { RedisReply } from './client'
+
+/** What a server says at `maxclients`, to whatever comes first, before it hangs up. */
+const NO_ROOM = /max number of clients/i
 
 /**
  * The replies of one batch as one promise: every promise more, of each command, costs about as much as the command
@@ -22,6 +26,8 @@ export class GatheredReplies {
 
   add(index: number, reply: RedisReply): void {
     this.replies[index] = reply
+    // No other reply follows, and that the connection ended would be all that is left to say.
+    if (reply instanceof Error && NO_ROOM.test(reply.message)) this.fail(noRoom(reply))
     if (--this.missing === 0) this.resolve(this.replies)
   }
 
@@ -29,4 +35,11 @@ export class GatheredReplies {
   fail(error: unknown): void {
     this.reject(error)
   }
+}
+
+function noRoom({ message }: Error): DistributedCacheError {
+  return new DistributedCacheError(
+    'CLIENT',
+    `Redis has no room for another client (${message}). Raise its maxclients, or find out who holds its connections (CLIENT LIST).`,
+  )
 }

@@ -556,6 +556,21 @@ describe.each([
       expect(inspect([failed, events])).not.toContain('hunter2')
     })
 
+    it.each(['', ':secret@'])(
+      'says that the server has no room for another client (%s)',
+      async (userinfo) => {
+        const password = userinfo === '' ? [] : ['--requirepass', 'secret']
+        const full = await start({ args: ['--maxclients', '1', ...password] })
+        const url = `redis://${userinfo}127.0.0.1:${full.port}`
+        await openReady({ url })
+        const failed = await reasonNotReady(open({ url }))
+        expect(failed).toMatchObject({
+          code: 'CLIENT',
+          message: expect.stringMatching(/max number of clients/),
+        })
+      },
+    )
+
     it('does not mind a password that the server does not ask for', async () => {
       const client = await openReady({ url: server.url.replace('//', '//:needless@') })
       await expect(client.send([command('ECHO', 'x')])).resolves.toEqual([Buffer.from('x')])
