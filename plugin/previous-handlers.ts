@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { DistributedCacheError } from '../src/errors'
 import type { DistributedCacheOptions } from '../src/options'
 import { isOwnEntry } from './entry-paths'
+import { checkPath } from './requirements'
 
 /** The paths of the handlers that serve when this package is off; absent: those of Next.js. */
 export type PreviousHandlers = Readonly<Partial<Record<'cacheHandler' | 'default' | 'remote', string>>>
@@ -39,6 +40,8 @@ export function previousHandlers(
   fallback: DistributedCacheOptions['fallback'],
 ): PreviousHandlers {
   const configured = configuredUseCacheHandlers(config)
+  for (const [key, path] of Object.entries({ cacheHandler: config.cacheHandler, ...configured }))
+    checkPath(path, key === 'cacheHandler' ? key : `cacheHandlers.${key}`)
   if ([config.cacheHandler, ...Object.values(configured)].some(isOwnEntry))
     throw new DistributedCacheError(
       'INVALID_CONFIG',
@@ -49,7 +52,6 @@ export function previousHandlers(
     default: fallback?.cacheHandlers?.['default'] ?? configured['default'],
     remote: fallback?.cacheHandlers?.['remote'] ?? configured['remote'],
   }
-  // Next takes null for absent as well, whatever its types say.
   return Object.fromEntries(Object.entries(paths).filter(([, path]) => path != null))
 }
 

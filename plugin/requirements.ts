@@ -71,3 +71,12 @@ function realPath(path: string): string {
     return path
   }
 }
+
+/** Next takes null for absent as well, whatever its types say. @throws DistributedCacheError INVALID_CONFIG */
+export function checkPath(path: unknown, key: string): void {
+  if (path == null || typeof path === 'string') return
+  throw new DistributedCacheError(
+    'INVALID_CONFIG',
+    `${key} in the Next.js config is of type ${typeof path}. Write a path, or leave it out.`,
+  )
+}

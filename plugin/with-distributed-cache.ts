@@ -17,7 +17,14 @@ import {
   previousHandlers,
 } from './previous-handlers'
 import { defaultKeyPrefix, findNextVersion, findProjectDirectory, inferTracingRoot } from './project'
-import { checkInsideRoot, checkNextVersion, checkStandalone, findDriver, missingDriver } from './requirements'
+import {
+  checkInsideRoot,
+  checkNextVersion,
+  checkPath,
+  checkStandalone,
+  findDriver,
+  missingDriver,
+} from './requirements'
 
 const ROUTER_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_ROUTER'
 /** Tells the processes of a build when its first one began [ms]. */
@@ -88,6 +95,7 @@ async function afterCompile(evaluation: Evaluation, { projectDir, distDir }: Com
 /** What cannot wait for a hook, in a process that is known to build, start or develop the application. */
 function prepareProcess(evaluation: Evaluation): void {
   const { config, phase, projectDirectory } = evaluation
+  checkPath(config.distDir, 'distDir')
   // Joined, as Next does it: to an absolute distDir as well.
   const distDir = join(projectDirectory, config.distDir ?? '.next')
   // A dev server empties its directory when it starts, wherever that is, but keeps the cache.

@@ -94,6 +94,12 @@ export function parseRedisUrlWith(
   if (!/^(?:rediss?|valkeys?):\/\//i.test(text)) {
     return fail('is not a Redis URL', `Write it as ${EXAMPLES}.`)
   }
+  if (/^\w+:\/\/(?:[^/?#]*@)?[^@/?#]*,[^@]*$/.test(text)) {
+    return fail(
+      'names several hosts',
+      'Write each as a URL of its own, separated by commas: redis://one:6379,redis://two:6379.',
+    )
+  }
   const parsed = tryParse(text)
   if (parsed === undefined) {
     return fail(

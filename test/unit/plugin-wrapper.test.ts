@@ -233,6 +233,18 @@ describe('the shape', () => {
   })
 
   it.each([
+    [{ cacheHandler: 5 }, 'cacheHandler is of type number'],
+    [{ cacheHandlers: { remote: {} } }, 'cacheHandlers.remote is of type object'],
+    [{ distDir: true }, 'distDir is of type boolean'],
+  ])('refuses what is no path: %o', async (config, what) => {
+    const evaluate = async () => materialize(withDistributedCache(config as never), server)
+    await expect(evaluate()).rejects.toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringContaining(what.replace(' is', ' in the Next.js config is')),
+    })
+  })
+
+  it.each([
     ['objects', () => withDistributedCache(withDistributedCache({}))],
     ['functions', () => withDistributedCache(withDistributedCache(() => ({})))],
   ])('refuses to be applied twice: %s', async (_name, twice) => {
