@@ -53,7 +53,7 @@ export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' |
   readonly endDeadlineMs?: Milliseconds
 }
 
-/** Puts the parts together; what belongs to whom is design section 6. */
+/** Puts the parts together. The one place that knows all of them, and which of them each configuration has. */
 export function createRuntime(
   config: RuntimeConfig,
   tuning: RuntimeTuning = {},
