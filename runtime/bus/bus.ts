@@ -15,7 +15,7 @@ const LINGER_MS: Milliseconds = 5_000
 export interface BusListener {
   /** The subscription is live; a heartbeat sent now proves it soon. */
   onLive(): void
-  /** An invalidation, in order; `floor`: everything older than the clock is gone. */
+  /** An invalidation, in the order of the clock. */
   onInvalidation(message: Extract<BusMessage, { kind: 'invalidate' }>): void
   /** Messages may have been missed: nothing that rests on them holds. The clock is the newest one known. */
   onGap(clock: Clock, reason: GapReason): void
@@ -69,7 +69,11 @@ export class Bus {
     return this.clockHeard
   }
 
-  /** Whether everything that was published up to two seconds before this moment, which is now, has been heard. */
+  /**
+   * Whether everything that was published until two seconds ago has been heard.
+   *
+   * @param now the time, which whoever asks knows
+   */
   provenAt(now: LocalMillis): boolean {
     return this.live && now - this.heardSelfAt < PROOF_LIFE_MS
   }
