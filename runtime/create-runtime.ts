@@ -84,7 +84,7 @@ export function createRuntime(
           store.observe(message.clock)
           store.remember(message)
         },
-        onGap(_clock, reason) {
+        onGap(reason) {
           view.forget()
           local.endEpoch()
           emit('gap', { reason })

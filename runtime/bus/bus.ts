@@ -17,8 +17,8 @@ export interface BusListener {
   onLive(): void
   /** An invalidation, in the order of the clock. */
   onInvalidation(message: Extract<BusMessage, { kind: 'invalidate' }>): void
-  /** Messages may have been missed: nothing that rests on them holds. The clock is the newest one known. */
-  onGap(clock: Clock, reason: GapReason): void
+  /** Messages may have been missed: nothing that rests on them holds. */
+  onGap(reason: GapReason): void
   /** The entry under a key was replaced, or its lease ended. */
   onKey(key: string, kind: 'write' | 'release', byThisProcess: boolean): void
 }
@@ -137,7 +137,7 @@ export class Bus {
 
   private gap(clock: Clock, reason: GapReason): void {
     this.clockHeard = Math.max(this.clockHeard, clock)
-    this.options.listener.onGap(this.clockHeard, reason)
+    this.options.listener.onGap(reason)
   }
 
   private receive(payload: Buffer): void {

@@ -133,7 +133,7 @@ describe('lanes', () => {
       listener: {
         onLive() {},
         onInvalidation() {},
-        onGap: (_clock, reason) => void gaps.push(reason),
+        onGap: (reason) => void gaps.push(reason),
         onKey() {},
       },
       isPlausible: () => true,
