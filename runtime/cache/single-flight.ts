@@ -15,8 +15,8 @@ const MAX_FRUITLESS_MS: Milliseconds = 3_600_000
 
 export interface SingleFlightOptions {
   readonly store: Store
-  /** Wakes whoever waits; undefined where nobody else can write. */
-  readonly bus: Bus | undefined
+  /** Wakes whoever waits. */
+  readonly bus: Pick<Bus, 'use' | 'onceLive' | 'subscribed'>
   readonly leaseMs: Milliseconds
   readonly waitMs: Milliseconds
   readonly emit: Emit
@@ -170,9 +170,9 @@ export class SingleFlight {
     const listeners = this.waiters.get(key) ?? new Set()
     listeners.add(listener)
     this.waiters.set(key, listeners)
-    const release = bus?.use()
+    const release = bus.use()
     // What was said before the subscription was live is found by reading again.
-    const cancel = bus?.subscribed === false ? bus.onceLive(listener) : undefined
+    const cancel = bus.subscribed ? undefined : bus.onceLive(listener)
     return {
       async woken(timeoutMs) {
         await orTimeout(woken, timeoutMs)
@@ -182,7 +182,7 @@ export class SingleFlight {
         listeners.delete(listener)
         if (listeners.size === 0 && this.waiters.get(key) === listeners) this.waiters.delete(key)
         cancel?.()
-        release?.()
+        release()
       },
     }
   }
