@@ -33,7 +33,7 @@ import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
 import { END_DEADLINE_MS, type Endable } from './process-end'
 import { createEmit, type Emit } from './telemetry'
-import { within } from './within'
+import { orAfter } from './within'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */
 const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
@@ -193,7 +193,7 @@ export function createRuntime(
     async close() {
       const deadlineMs = tuning.endDeadlineMs ?? END_DEADLINE_MS
       const done = Promise.all([cache.drained(), invalidator.close()]).then(releaseLeases)
-      await within(done, deadlineMs).catch(() => {})
+      await orAfter(done, deadlineMs).catch(() => {})
       budgets.close()
       await bus?.close()
       await store.close()

@@ -4,6 +4,7 @@ import type { Bid, LeaseState, Patience, Store } from '../../src/store'
 import type { LocalMillis, Milliseconds } from '../../src/units'
 import type { Bus } from '../bus/bus'
 import type { Emit } from '../telemetry'
+import { orAfter } from '../within'
 
 /** For how long nobody waits for a key whose lease ended without an entry. */
 const MARK_MS: Milliseconds = 60_000
@@ -175,7 +176,7 @@ export class SingleFlight {
     const cancel = bus.subscribed ? undefined : bus.onceLive(listener)
     return {
       async woken(timeoutMs) {
-        await orTimeout(woken, timeoutMs)
+        await orAfter(woken, timeoutMs)
         woken = new Promise<void>((resolve) => (wake = resolve))
       },
       end: () => {
@@ -235,11 +236,4 @@ export interface Watch {
   /** Resolves when something happened to the key, or after the time. */
   woken(timeoutMs: Milliseconds): Promise<void>
   end(): void
-}
-
-async function orTimeout(promise: Promise<void>, timeoutMs: Milliseconds): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
-  await Promise.race([promise, timeout])
-  clearTimeout(timer)
 }

@@ -1,5 +1,6 @@
 import { DistributedCacheError, messageOf } from '../../src/errors'
 import type { RedisTarget } from '../../src/redis-url'
+import { timeoutError } from '../within'
 import type { CommandArgument, RedisCommand, RedisReply } from './client'
 import { startFairTimeout } from './fair-timeout'
 import { greet } from './handshake'
@@ -119,11 +120,7 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
       const patienceMs = 2 * Math.max(commandMs, timeoutMs)
       const mine: Exchange = { sentAt: performance.now(), patienceMs, reject }
       // Whoever waits for a reply keeps the process alive; the connection itself does not.
-      const stopTimeout = startFairTimeout(
-        timeoutMs,
-        () => reject(new DistributedCacheError('TIMEOUT', `Redis did not answer within ${timeoutMs} ms.`)),
-        true,
-      )
+      const stopTimeout = startFairTimeout(timeoutMs, () => reject(timeoutError(timeoutMs)), true)
       const settle = (): void => {
         stopTimeout()
         mine.reject = undefined
