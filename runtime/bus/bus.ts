@@ -3,6 +3,7 @@ import { isLaneOf } from '../../src/lanes'
 import { localNow } from '../../src/server-time'
 import type { Clock, LocalMillis, Milliseconds } from '../../src/units'
 import type { RedisClient } from '../clients/client'
+import { dropOldest } from '../drop-oldest'
 
 /**
  * How long one heartbeat heard back proves the subscription. Heartbeats come every second, so that one may be
@@ -11,6 +12,8 @@ import type { RedisClient } from '../clients/client'
 export const PROOF_LIFE_MS: Milliseconds = 1_900
 /** A subscription that nobody needs any more is kept this long. */
 const LINGER_MS: Milliseconds = 5_000
+/** Publishers whose numbers are remembered. One that was forgotten is a gap when it speaks again. */
+const MAX_PUBLISHERS = 10_000
 
 export interface BusListener {
   /** The subscription is live; a heartbeat sent now proves it soon. */
@@ -180,7 +183,7 @@ export class Bus {
     const last = this.sequences.get(from)
     this.sequences.delete(from)
     this.sequences.set(from, Math.max(sequence, last ?? 0))
-    if (this.sequences.size > 10_000) this.sequences.delete(this.sequences.keys().next().value as string)
+    dropOldest(this.sequences, MAX_PUBLISHERS)
     if (last === undefined) {
       // Whoever speaks for the first time and has spoken before may have said something that was lost.
       if (sequence > (isNew ? 1 : 0)) this.gap(this.clockHeard, 'unknown-publisher')

@@ -3,6 +3,7 @@ import { localNow } from '../../src/server-time'
 import type { Bid, LeaseState, Patience, Store } from '../../src/store'
 import type { LocalMillis, Milliseconds } from '../../src/units'
 import type { Bus } from '../bus/bus'
+import { dropOldest } from '../drop-oldest'
 import type { Emit } from '../telemetry'
 import { orAfter } from '../within'
 
@@ -147,8 +148,7 @@ export class SingleFlight {
       until: localNow() + Math.min(MAX_FRUITLESS_MS, MARK_MS * 2 ** times),
       times: times + 1,
     })
-    if (this.fruitless.size > MAX_FRUITLESS_KEYS)
-      this.fruitless.delete(this.fruitless.keys().next().value as string)
+    dropOldest(this.fruitless, MAX_FRUITLESS_KEYS)
     this.options.emit('lease', { key, role: 'gave-up' })
     // Whoever waits finds out when the lease expires.
     this.options.store.releaseLease(key, lease.token, MARK_MS).catch(() => {})
