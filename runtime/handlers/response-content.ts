@@ -1,5 +1,5 @@
 import type { CacheControl, ResponseValue } from './next-types'
-import { readContent, record, type ResponseContent, type Told } from './response-codec'
+import { readContent, object, type ResponseContent, type Told } from './response-codec'
 
 type Headers = Record<string, undefined | string | string[]>
 
@@ -68,7 +68,7 @@ export function detached(content: ResponseContent): ResponseContent {
 }
 
 function parse(json: string | undefined): object {
-  return record(JSON.parse(json ?? ''))
+  return object(JSON.parse(json ?? ''))
 }
 
 function copyOfHeaders<H extends Headers>(headers: H): H {
