@@ -9,7 +9,7 @@ import { dropOldest } from '../drop-oldest'
  * How long one heartbeat heard back proves the subscription. Heartbeats come every second, so that one may be
  * lost; what is served from memory is never older than this.
  */
-export const PROOF_LIFE_MS: Milliseconds = 1_900
+const PROOF_LIFE_MS: Milliseconds = 1_900
 /** A subscription that nobody needs any more is kept this long. */
 const LINGER_MS: Milliseconds = 5_000
 /** Publishers whose numbers are remembered. One that was forgotten is a gap when it speaks again. */
