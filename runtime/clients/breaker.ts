@@ -1,9 +1,8 @@
 import { Circuit, type CircuitOptions } from './circuit'
 import type { ConnectionEvent, RedisClient } from './client'
-import { closedError } from './connection'
+import { clientError, closedError } from './client-errors'
 import { guarded } from './guarded'
 import { createWaiters } from './readiness'
-import { clientError } from './session'
 
 /**
  * The client of one server behind a circuit breaker: see `Circuit`. A client of several servers has a circuit for

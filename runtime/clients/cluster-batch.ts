@@ -1,10 +1,10 @@
 import { hashSlot } from '../../src/hash-slot'
 import { timeoutError } from '../within'
 import type { RedisCommand, RedisReply } from './client'
+import { clientError } from './client-errors'
 import type { ClusterMap } from './cluster-map'
 import type { ClusterNode, ClusterNodes } from './cluster-nodes'
 import { parseRedirection, splitAddress } from './cluster-slots'
-import { clientError } from './session'
 
 /** Replies after which the same command may succeed in a moment; none of them ran it. */
 const PASSING = /^(?:TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN)\b/
