@@ -12,7 +12,7 @@ export type Tier = 'local' | 'unchanged' | 'store' | 'build' | 'none'
 /**
  * What the runtime reports, by event name. Each is published on the `node:diagnostics_channel` named
  * `next-distributed-cache:<event>`, which costs nothing without a subscriber and works across copies of this
- * module. Messages carry hashes and tags, never raw cache keys.
+ * module. Messages carry hashes and tags, never raw cache keys. docs/telemetry.md is this list for users.
  */
 export interface TelemetryEvents {
   /** A read was answered; `verdict` is undefined on a miss of the store. */
