@@ -1,12 +1,9 @@
 import { join, sep } from 'node:path'
 import type { Driver } from '../src/options'
 
-/** The directory of everything this package generates, below `distDir`. */
-export const GENERATED_DIRECTORY = 'distributed-cache'
-
 const ENTRIES = join(__dirname, '..', 'runtime', 'entries')
 
-/** The paths put in the configuration. By path only: build time and request time share no module. */
+/** The paths put in the configuration. By path only: nothing of the runtime is loaded where the config is evaluated. */
 export function entryPaths(driver: Driver) {
   return {
     cacheHandler: join(ENTRIES, `cache-handler-${driver}.js`),

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { ROUTER_FILE } from '../src/wiring'
 import { type Closure, compileClosure, requirePath } from './fallback/compile-closure'
 import { traceClosure } from './fallback/trace-closure'
 import type { PreviousHandlers } from './previous-handlers'
@@ -17,7 +18,7 @@ export interface RouterPlan extends Omit<RouterContents, 'fallback'> {
 /** Writes the router and the compiled fallback modules. Synchronous: an object config has no time to wait. */
 export function generateRouter(plan: RouterPlan): { router: string; closure: Closure } {
   const { directory, projectDirectory } = plan
-  const router = join(directory, 'router.cjs')
+  const router = join(directory, ROUTER_FILE)
   const kinds = Object.keys(plan.previous) as (keyof PreviousHandlers)[]
   const files = kinds.map((kind) => plan.previous[kind]!)
   const closure = compileClosure(files, projectDirectory, join(directory, 'fallback'))

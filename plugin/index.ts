@@ -5,23 +5,31 @@ import { applyDistributedCache } from './with-distributed-cache'
 
 export type { Codec, DistributedCacheOptions, Driver, Preset } from '../src/options'
 
+// First, since it is what a config of type `any` gets: the wrapper around this one may be typed.
 /**
- * Makes every replica of a self-hosted Next.js application share its caches through Redis or Valkey.
+ * Makes every replica of a self-hosted Next.js application share its caches through Redis or Valkey. Where Redis is, and
+ * whether the cache is on, is read from the environment when the server process starts.
  *
  * Returns the config in the shape it got it in (object, promise, function, async function) and changes
  * nothing of what it was given. A `cacheHandler` or `cacheHandlers` that is there already becomes what
  * `DISTRIBUTED_CACHE=off` goes back to.
  *
+ * @param nextConfig what next.config would export without this package, or another wrapper returns
+ * @param options every one has a default
+ * @throws Error with a `code` and the fix in its message: `INVALID_OPTION` at once; when Next.js evaluates the config,
+ *   `INVALID_CONFIG`, `UNSUPPORTED_NEXT`, `MISSING_DRIVER`, `OUTSIDE_PROJECT_ROOT` or `INVALID_FALLBACK`
+ *
  * @example
  * import { withDistributedCache } from 'next-distributed-cache'
  * export default withDistributedCache({ output: 'standalone' })
  */
-// First, since it is what a config of type `any` gets: the wrapper around this one may be typed.
 export function withDistributedCache(nextConfig: NextConfig, options?: DistributedCacheOptions): NextConfig
+/** The same for a config that is a function; it may be asynchronous. */
 export function withDistributedCache<Result extends NextConfig | Promise<NextConfig>>(
   nextConfig: (phase: string, context: ConfigContext) => Result,
   options?: DistributedCacheOptions,
 ): (phase: string, context: ConfigContext) => Result
+/** The same for the promise of a config. */
 export function withDistributedCache(
   nextConfig: Promise<NextConfig>,
   options?: DistributedCacheOptions,

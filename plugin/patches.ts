@@ -1,7 +1,8 @@
 import type { NextConfig } from 'next'
 import { posix } from 'node:path'
 import type { DistributedCacheOptions, Driver } from '../src/options'
-import { entryPaths, GENERATED_DIRECTORY } from './entry-paths'
+import { GENERATED_DIRECTORY } from '../src/wiring'
+import { entryPaths } from './entry-paths'
 import { configuredUseCacheHandlers, type LegacyExperimental, usesUseCache } from './previous-handlers'
 
 /** What Next tells the hook that it runs after compiling. */

@@ -4,8 +4,8 @@ import { ERROR_PREFIX } from '../src/errors'
 import type { DistributedCacheOptions, Driver } from '../src/options'
 import { resolveOptions } from '../src/resolve-options'
 import { validateOptions } from '../src/validate-options'
+import { DEFAULT_MEMORY_BYTES, GENERATED_DIRECTORY, ROUTER_FILE, ROUTER_VARIABLE } from '../src/wiring'
 import { type AnyNextConfig, inSameShape } from './config-shape'
-import { GENERATED_DIRECTORY } from './entry-paths'
 import type * as Generator from './generate-router'
 import type { RouterPlan } from './generate-router'
 import { applyPatches, type CompiledBuild } from './patches'
@@ -26,11 +26,8 @@ import {
   missingDriver,
 } from './requirements'
 
-const ROUTER_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_ROUTER'
 /** Tells the processes of a build when its first one began [ms]. */
 const STARTED_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_BUILD_STARTED'
-/** What Next uses when `cacheMaxMemorySize` is not configured. */
-const DEFAULT_MEMORY_BYTES = 50 * 1024 * 1024
 
 /** Everything known about one evaluation of the configuration. */
 interface Evaluation {
@@ -73,7 +70,7 @@ function loadGenerator(): typeof Generator {
 }
 
 function setRouter(directory: string): void {
-  process.env[ROUTER_VARIABLE] = join(directory, 'router.cjs')
+  process.env[ROUTER_VARIABLE] = join(directory, ROUTER_FILE)
 }
 
 /** Earlier than anything that the build may have read; too early only costs a refresh. */

@@ -20,8 +20,7 @@ import { SingleFlight } from './cache/single-flight'
 import { RequestBudgets } from './cache/request-budget'
 import { LocalTagView } from './cache/tag-view'
 import { withBreaker } from './clients/breaker'
-import type { CircuitChange } from './clients/circuit'
-import type { RedisClient } from './clients/client'
+import type { CircuitChange, RedisClient } from './clients/client'
 import { createCacheHandlerClass } from './handlers/response-handler'
 import { windowSecondsOf } from './handlers/tag-durations'
 import { createUseCacheHandler } from './handlers/use-cache-handler'
@@ -33,7 +32,7 @@ import { createRedisStore, type RedisStoreOptions } from './store/redis-store'
 import type { Store } from '../src/store'
 import { END_DEADLINE_MS, type Endable } from './process-end'
 import { createEmit, type Emit } from './telemetry'
-import { within } from './within'
+import { orAfter } from './within'
 
 /** What a build worker may hold. The heap of a build is larger than that of a server. */
 const BUILD_MEMORY_BYTES: Bytes = 256 * 1024 * 1024
@@ -53,7 +52,7 @@ export interface RuntimeTuning extends Pick<RedisStoreOptions, 'attendEveryMs' |
   readonly endDeadlineMs?: Milliseconds
 }
 
-/** Puts the parts together; what belongs to whom is design section 6. */
+/** Puts the parts together. The one place that knows all of them, and which of them each configuration has. */
 export function createRuntime(
   config: RuntimeConfig,
   tuning: RuntimeTuning = {},
@@ -84,7 +83,7 @@ export function createRuntime(
           store.observe(message.clock)
           store.remember(message)
         },
-        onGap(_clock, reason) {
+        onGap(reason) {
           view.forget()
           local.endEpoch()
           emit('gap', { reason })
@@ -193,7 +192,7 @@ export function createRuntime(
     async close() {
       const deadlineMs = tuning.endDeadlineMs ?? END_DEADLINE_MS
       const done = Promise.all([cache.drained(), invalidator.close()]).then(releaseLeases)
-      await within(done, deadlineMs).catch(() => {})
+      await orAfter(done, deadlineMs).catch(() => {})
       budgets.close()
       await bus?.close()
       await store.close()

@@ -5,7 +5,7 @@
 //
 //   node scripts/build.mjs [folder]    default: dist
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,3 +26,18 @@ const inRuntime = joinModules(folder, 'runtime/index.js', clients)
 const inHost = joinModules(folder, 'runtime/entries/host.js')
 // Those of `src` stay: the plugin uses them, too, where Next.js evaluates the configuration.
 removeModules(folder, 'runtime', new Set([...inRuntime, ...inHost]))
+
+// Declarations are for who imports the package: those that its doors do not lead to would only be files to install.
+const typed = new Set()
+for (const door of ['plugin/index.d.mts', 'plugin/index.d.ts']) addTypes(join(folder, door))
+for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+  const path = join(folder, name)
+  if (/\.d\.[cm]?ts$/.test(name) && !typed.has(path)) rmSync(path)
+}
+
+function addTypes(path) {
+  if (typed.has(path)) return
+  typed.add(path)
+  for (const [, specifier] of readFileSync(path, 'utf8').matchAll(/\b(?:from |import\()["'](\.[^"']*)["']/g))
+    addTypes(`${join(dirname(path), specifier.replace(/\.js$/, ''))}.d.ts`)
+}

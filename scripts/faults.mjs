@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npm run test:faults`: a built application on two replicas, under load, while its Redis vanishes, hangs, lies and
-// refuses. Promises P5, P9 and P10 of the design: every request is answered, everything stays bounded, service
-// comes back by itself, and no invalidation is lost.
+// refuses. What has to hold throughout: every request is answered, everything stays bounded, service comes back by
+// itself, and no invalidation is lost.
 import { writeFile } from 'node:fs/promises'
 import { measureAddedLatency, describeAddedLatency } from '../test/faults/added-latency.mjs'
 import { readArguments, USAGE } from '../test/faults/arguments.mjs'

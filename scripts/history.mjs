@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Concurrent clients against replicas whose links to Redis break at random; every response is held against every
-// acknowledged invalidation. Promises P2 and P3 of the design, over the history of this run.
+// acknowledged invalidation: after it nobody serves what was there before, and nothing old comes back later.
 import { readArguments, USAGE } from '../test/history/arguments.mjs'
 import { findFaketime } from '../test/history/clock-skew.mjs'
 import { compilePackage } from '../test/history/compile.mjs'

@@ -39,10 +39,10 @@ export const SEAL_BYTES: Bytes = SALT_BYTES + TAG_BYTES
 const VARIABLE = 'DISTRIBUTED_CACHE_ENCRYPTION_KEYS'
 
 /** @throws INVALID_ENVIRONMENT, which names the position of what is wrong and repeats nothing of it */
-export function parseKeyring(text: string, variable = VARIABLE): Keyring {
+export function parseKeyring(text: string): Keyring {
   const keys = new Map<string, KeyObject>()
   for (const [index, part] of text.split(',').entries()) {
-    const which = `Key ${index + 1} in ${variable}`
+    const which = `Key ${index + 1} in ${VARIABLE}`
     const fail = (what: string, fix: string): never => {
       throw new DistributedCacheError('INVALID_ENVIRONMENT', `${which} ${what}. ${fix}`)
     }

@@ -7,7 +7,10 @@ export type Driver = 'ioredis' | 'redis'
 /** How the stored bytes are compressed. */
 export type Codec = 'none' | 'gzip' | 'brotli' | 'zstd'
 
-/** Options of `withDistributedCache`. Every field is optional; an invalid one throws when the config is evaluated. */
+/**
+ * Options of `withDistributedCache`. Every field is optional, and `undefined` counts as absent; an invalid or unknown one
+ * throws INVALID_OPTION when the config is evaluated. The environment overrides some of them when the server starts.
+ */
 export interface DistributedCacheOptions {
   /**
    * `strict` consults Redis on every read; `l1-pubsub` serves local memory while its subscription is
@@ -32,24 +35,31 @@ export interface DistributedCacheOptions {
     /** Module path for each `use cache` kind. */
     cacheHandlers?: Record<string, string>
   }
-  /** Isolates the entries of deployments from each other. @default the deployment id, else BUILD_ID, at run time */
+  /**
+   * Isolates the entries of deployments from each other. At most 128 letters, digits and `: . _ - @ / ~ +`.
+   * `DISTRIBUTED_CACHE_NAMESPACE` overrides it at run time.
+   * @default the deployment id, else BUILD_ID, at run time
+   */
   namespace?: string
-  /** First part of every Redis key: names the application. @default `ndc:<name in package.json>` */
+  /**
+   * First part of every Redis key: names the application. At most 128 letters, digits and `: . _ - @ / ~ +`.
+   * @default `ndc:<name in package.json>`
+   */
   keyPrefix?: string
-  /** Fleet-wide single flight; `false` turns it off. */
+  /** Fleet-wide single flight: one replica renders what is cold or stale, the others share it. `false` turns it off. */
   singleFlight?:
     | false
     | {
-        /** Life of a lease that is not renewed, in milliseconds. @default 1500 */
+        /** Life of a lease that is not renewed, in milliseconds, 100 to 60000. @default 1500 */
         leaseMs?: number
-        /** Longest wait for another replica's render, in milliseconds. @default 5000 */
+        /** Longest wait for another replica's render, in milliseconds, 0 to 300000. @default 5000 */
         waitMs?: number
       }
   /** The local memory tier. */
   l1?: {
-    /** Bytes held at most. @default 64 MiB */
+    /** Bytes held at most; 0: nothing is held. @default 67108864 (64 MiB) */
     maxBytes?: number
-    /** Largest entry held, in bytes. @default 4 MiB */
+    /** Largest entry held, in bytes; no more than `maxBytes`. @default 4194304 (4 MiB), or `maxBytes` if that is less */
     maxEntryBytes?: number
   }
   /** Upper bounds of what a request may wait for Redis, in milliseconds. */
@@ -90,9 +100,12 @@ export interface DistributedCacheOptions {
         /** Smallest payload that is compressed, in bytes. @default 4096 */
         thresholdBytes?: number
       }
-  /** Largest content of an entry, before compression, in bytes; larger ones are neither stored nor read. @default 16 MiB */
+  /**
+   * Largest content of an entry, before compression, in bytes; larger ones are neither stored nor read.
+   * @default 16777216 (16 MiB)
+   */
   maxEntryBytes?: number
-  /** Longest life of an entry, in seconds. @default 2592000 (30 days) */
+  /** Longest life of an entry, in seconds, at most a year. @default 2592000 (30 days) */
   maxTtlSeconds?: number
 }
 

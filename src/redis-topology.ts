@@ -1,5 +1,5 @@
 import { DistributedCacheError } from './errors'
-import { parseRedisUrlWith, redactUrl, REDIS_URL_RULES, type RedisTarget, splitUrls } from './redis-url'
+import { parseRedisUrl, redactUrl, REDIS_URL_RULES, type RedisTarget, splitUrls } from './redis-url'
 
 /** How the servers behind the URL stand to each other. */
 export type Topology = 'single' | 'cluster' | 'sentinel'
@@ -42,10 +42,10 @@ export function parseRedisPlace(list: string, topology: Topology, source = 'REDI
     const [url = ''] = urls
     if (urls.length > 1)
       return fail('has several URLs', 'Set DISTRIBUTED_CACHE_TOPOLOGY to cluster or sentinel, or keep one.')
-    return { topology, target: parseRedisUrlWith(rules, url, source).target }
+    return { topology, target: parseRedisUrl(rules, url, source).target }
   }
 
-  const nodes = urls.map((url) => parseRedisUrlWith(rules, url, source))
+  const nodes = urls.map((url) => parseRedisUrl(rules, url, source))
   const [first] = nodes as [(typeof nodes)[0], ...typeof nodes]
   const targets = nodes.map(({ target, parameters }, index): RedisTarget => {
     if (target.transport === 'unix')
@@ -76,7 +76,7 @@ export function parseRedisPlace(list: string, topology: Topology, source = 'REDI
   return { topology, sentinels, master, target: first.target }
 }
 
-type Parsed = ReturnType<typeof parseRedisUrlWith>
+type Parsed = ReturnType<typeof parseRedisUrl>
 
 function repeats(target: RedisTarget, parameters: Parsed['parameters'], first: Parsed): boolean {
   const same = <T>(mine: T | undefined, its: T): boolean => mine === undefined || mine === its

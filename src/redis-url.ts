@@ -59,14 +59,6 @@ function redactOne(url: string): string {
   return `${scheme}${shownUser}${secret === undefined ? '' : ':***'}@${address}${shownQuery}`
 }
 
-/**
- * Takes a Redis URL apart. Throws INVALID_ENVIRONMENT, with the password redacted, when it is not one.
- * @param source the variable or option that the text came from, for the error
- */
-export function parseRedisUrl(url: string, source = 'REDIS_URL'): RedisTarget {
-  return parseRedisUrlWith(REDIS_URL_RULES, url, source).target
-}
-
 /** What URLs of a kind may leave out, and may carry. */
 export interface UrlRules {
   /** Names of parameters, besides those of TLS. */
@@ -76,8 +68,13 @@ export interface UrlRules {
 
 export const REDIS_URL_RULES: UrlRules = { known: [], defaultPort: 6379 }
 
-/** The same for URLs of another kind, with their parameters. */
-export function parseRedisUrlWith(
+/**
+ * Takes a URL apart, into what a connection needs and the parameters that its kind knows, those of TLS included.
+ *
+ * @param source the variable that the text came from, for the error
+ * @throws DistributedCacheError INVALID_ENVIRONMENT, with the password redacted
+ */
+export function parseRedisUrl(
   { known, defaultPort }: UrlRules,
   url: string,
   source: string,

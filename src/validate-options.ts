@@ -97,7 +97,7 @@ function object(fields: Record<string, Check>): Check {
   }
 }
 
-/** `literal` as it is, anything else by `check`. */
+/** One of the literals, or else what `check` accepts. */
 function either(literals: readonly unknown[], check: Check): Check {
   return (value, path) => {
     if (!literals.includes(value)) check(value, path)

@@ -5,7 +5,7 @@ declare const __NDC_OPTIONS__: RuntimeConfig['options']
 declare const __NDC_STOCK__: StockSettings
 declare const __NDC_FALLBACK__: FallbackModules
 
-// The request-time router of next-distributed-cache, written by `next build`. It holds the options as data
+// The request-time router of next-distributed-cache, generated for one application. It holds the options as data
 // and decides, once per process and from the environment of that process, who serves the caches.
 const options = __NDC_OPTIONS__
 const stock = __NDC_STOCK__

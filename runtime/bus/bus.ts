@@ -3,22 +3,25 @@ import { isLaneOf } from '../../src/lanes'
 import { localNow } from '../../src/server-time'
 import type { Clock, LocalMillis, Milliseconds } from '../../src/units'
 import type { RedisClient } from '../clients/client'
+import { dropOldest } from '../drop-oldest'
 
 /**
  * How long one heartbeat heard back proves the subscription. Heartbeats come every second, so that one may be
  * lost; what is served from memory is never older than this.
  */
-export const PROOF_LIFE_MS: Milliseconds = 1_900
+const PROOF_LIFE_MS: Milliseconds = 1_900
 /** A subscription that nobody needs any more is kept this long. */
 const LINGER_MS: Milliseconds = 5_000
+/** Publishers whose numbers are remembered. One that was forgotten is a gap when it speaks again. */
+const MAX_PUBLISHERS = 10_000
 
 export interface BusListener {
   /** The subscription is live; a heartbeat sent now proves it soon. */
   onLive(): void
-  /** An invalidation, in order; `floor`: everything older than the clock is gone. */
+  /** An invalidation, in the order of the clock. */
   onInvalidation(message: Extract<BusMessage, { kind: 'invalidate' }>): void
-  /** Messages may have been missed: nothing that rests on them holds. The clock is the newest one known. */
-  onGap(clock: Clock, reason: GapReason): void
+  /** Messages may have been missed: nothing that rests on them holds. */
+  onGap(reason: GapReason): void
   /** The entry under a key was replaced, or its lease ended. */
   onKey(key: string, kind: 'write' | 'release', byThisProcess: boolean): void
 }
@@ -69,7 +72,11 @@ export class Bus {
     return this.clockHeard
   }
 
-  /** Whether everything that was published up to two seconds before this moment, which is now, has been heard. */
+  /**
+   * Whether everything that was published until two seconds ago has been heard.
+   *
+   * @param now the time, which whoever asks knows
+   */
   provenAt(now: LocalMillis): boolean {
     return this.live && now - this.heardSelfAt < PROOF_LIFE_MS
   }
@@ -133,7 +140,7 @@ export class Bus {
 
   private gap(clock: Clock, reason: GapReason): void {
     this.clockHeard = Math.max(this.clockHeard, clock)
-    this.options.listener.onGap(this.clockHeard, reason)
+    this.options.listener.onGap(reason)
   }
 
   private receive(payload: Buffer): void {
@@ -176,7 +183,7 @@ export class Bus {
     const last = this.sequences.get(from)
     this.sequences.delete(from)
     this.sequences.set(from, Math.max(sequence, last ?? 0))
-    if (this.sequences.size > 10_000) this.sequences.delete(this.sequences.keys().next().value as string)
+    dropOldest(this.sequences, MAX_PUBLISHERS)
     if (last === undefined) {
       // Whoever speaks for the first time and has spoken before may have said something that was lost.
       if (sequence > (isNew ? 1 : 0)) this.gap(this.clockHeard, 'unknown-publisher')

@@ -3,6 +3,7 @@ import type { ResolvedOptions } from '../../src/options'
 import { localNow } from '../../src/server-time'
 import type { Store, WriteOutcome } from '../../src/store'
 import type { Bytes, Clock, LocalMillis, Milliseconds, ServerMicros } from '../../src/units'
+import { dropOldest } from '../drop-oldest'
 import { ByteLru } from '../memory/byte-lru'
 import type { JudgedRead } from './judge'
 
@@ -109,7 +110,7 @@ export class BuildTier {
     this.held.delete(key)
     if (this.spent.has(key)) return
     this.spent.add(key)
-    if (this.spent.size > MAX_SPENT_KEYS) this.spent.delete(this.spent.values().next().value as string)
+    dropOldest(this.spent, MAX_SPENT_KEYS)
   }
 
   /**

@@ -32,7 +32,7 @@ const TTL_JITTER = 0.05
 /** A mask is short: whatever persists it inherits this life and heals. */
 const MASK_SECONDS: Seconds = 2
 
-/** What both handlers stand on: reads that are judged, writes that carry a fence. Never throws. */
+/** What both handlers stand on: reads that are judged, writes that carry a fence. Neither ever rejects. */
 export class Cache {
   /** Writes of this process that are on their way. */
   private readonly writes = new Map<string, Promise<void>>()

@@ -1,4 +1,5 @@
 import { HEAD_BYTES } from '../../src/record'
+import { dropOldest } from '../drop-oldest'
 
 const MAX_KEYS = 10_000
 
@@ -14,7 +15,7 @@ export class DamagedHeads {
     this.heads.delete(key)
     // A copy: the record may be large.
     this.heads.set(key, Buffer.from(record.subarray(0, HEAD_BYTES)))
-    if (this.heads.size > MAX_KEYS) this.heads.delete(this.heads.keys().next().value as string)
+    dropOldest(this.heads, MAX_KEYS)
   }
 
   get(key: string): Buffer | undefined {

@@ -9,7 +9,7 @@ import type { Emit, Tier } from '../telemetry'
 import { DamagedHeads } from './damaged-heads'
 import type { Journal } from './journal'
 import {
-  joined,
+  allTags,
   Judge,
   type JudgedRead,
   type JudgeOptions,
@@ -170,7 +170,7 @@ export class EntryReader {
   ): Question {
     const { local } = this.parts
     const known = this.memo.get(key)
-    const asked = joined(known, options.tags, options.expiringTags)
+    const asked = allTags(known, options.tags, options.expiringTags)
     const held = local.get(key)
     return { key, options, budget, insteadOfNone, held, known, asked, proof: local.begin(key) }
   }
@@ -231,7 +231,7 @@ export class EntryReader {
     const { store } = this.parts
     const { options, budget } = question
     const { fence } = entry
-    const asked = joined(own, options.tags, options.expiringTags)
+    const asked = allTags(own, options.tags, options.expiringTags)
     let view = told
     if (hasMore(own, question.asked)) view = await budget.spend((patience) => store.readTags(asked, patience))
     if (fence > view.clock) view = await budget.spend((patience) => store.catchUp(fence, asked, patience))

@@ -6,6 +6,7 @@ import type { TagChange } from '../../src/tag-state'
 import type { Milliseconds } from '../../src/units'
 import type { Logger } from '../logger'
 import type { Emit } from '../telemetry'
+import { orAfter } from '../within'
 import type { Journal } from './journal'
 
 const RETRY_MS: Milliseconds = 1_000
@@ -105,7 +106,7 @@ export class Invalidator {
   private async sendBehind(changes: readonly TagChange[]): Promise<Failure | undefined> {
     const { journal, patienceMs } = this.parts
     this.keep(changes)
-    await waitFor(patienceMs, this.flushed())
+    await orAfter(this.flushed(), patienceMs)
     if (journal.behind) return notAcknowledged(changes.length, 'others wait before it')
     return this.confirm()
   }
@@ -212,10 +213,8 @@ export class Invalidator {
     if (this.closed) return
     this.closed = true
     clearTimeout(this.retry)
-    await waitFor(
-      patienceMs,
-      Promise.all(this.sending.values()).then(() => this.flush()),
-    )
+    const lastAttempt = Promise.all(this.sending.values()).then(() => this.flush())
+    await orAfter(lastAttempt, patienceMs)
     this.sayWhatIsLost()
   }
 
@@ -245,12 +244,4 @@ function dedupe(changes: readonly TagChange[]): TagChange[] {
   const seen = new Map<string, TagChange>()
   for (const change of changes) seen.set(`${change.windowMicros ?? 'hard'} ${change.tag}`, change)
   return [...seen.values()]
-}
-
-/** Resolves with the promise, or after the time; what is under way goes on. */
-async function waitFor(timeoutMs: Milliseconds, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
-  await Promise.race([promise, timeout])
-  clearTimeout(timer)
 }

@@ -19,7 +19,7 @@ interface Pending {
  */
 export class Journal {
   private readonly pending = new Map<string, Pending>()
-  /** How often it overflowed, and up to which time everything was invalidated for it. */
+  /** How often it overflowed, and the last of these times for which everything was invalidated. */
   private overflows = 0
   private settledOverflows = 0
   private settlements = 0

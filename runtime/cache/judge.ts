@@ -84,7 +84,7 @@ export class Judge {
     const now = store.toServer(at)
     const age = judgeAge(entry, now, options.revalidate)
     const { expiringTags = NO_TAGS } = options
-    const tags = joined(own, options.tags)
+    const tags = allTags(own, options.tags)
     let verdict = this.said(entry, view, tags, now)
     if (expiringTags.length > 0 && this.said(entry, view, expiringTags, now) === 'expired')
       verdict = 'expired'
@@ -119,8 +119,8 @@ export function missed({ clock }: TagView, bytes: Buffer | null | 'unchanged'): 
   return { entry: undefined, verdict: undefined, age: undefined, clock, tier: 'store', stamp }
 }
 
-/** All of them, in one list; whoever asks for a tag twice is told once. */
-export function joined(
+/** All of them, in one list. A tag of two lists stays twice: the store asks Redis for each once. */
+export function allTags(
   own: readonly string[],
   more: readonly string[] = NO_TAGS,
   evenMore: readonly string[] = NO_TAGS,

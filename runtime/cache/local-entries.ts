@@ -1,5 +1,6 @@
 import type { Entry } from '../../src/entry'
 import type { Bytes } from '../../src/units'
+import { dropOldest } from '../drop-oldest'
 import { ByteLru } from '../memory/byte-lru'
 
 /** What a handler made of the body of an entry, so that the next reader need not decode it again. */
@@ -116,8 +117,7 @@ export class LocalEntries {
     this.overwritten(key)
     this.unanswered.delete(key)
     this.unanswered.add(key)
-    if (this.unanswered.size > MAX_UNANSWERED_KEYS)
-      this.unanswered.delete(this.unanswered.values().next().value as string)
+    dropOldest(this.unanswered, MAX_UNANSWERED_KEYS)
   }
 
   /** The bus says that an entry was written. What this process wrote it knows by the reply, if there was one. */

@@ -3,7 +3,9 @@ import { localNow } from '../../src/server-time'
 import type { Bid, LeaseState, Patience, Store } from '../../src/store'
 import type { LocalMillis, Milliseconds } from '../../src/units'
 import type { Bus } from '../bus/bus'
+import { dropOldest } from '../drop-oldest'
 import type { Emit } from '../telemetry'
+import { orAfter } from '../within'
 
 /** For how long nobody waits for a key whose lease ended without an entry. */
 const MARK_MS: Milliseconds = 60_000
@@ -15,8 +17,8 @@ const MAX_FRUITLESS_MS: Milliseconds = 3_600_000
 
 export interface SingleFlightOptions {
   readonly store: Store
-  /** Wakes whoever waits; undefined where nobody else can write. */
-  readonly bus: Bus | undefined
+  /** Wakes whoever waits. */
+  readonly bus: Pick<Bus, 'use' | 'onceLive' | 'subscribed'>
   readonly leaseMs: Milliseconds
   readonly waitMs: Milliseconds
   readonly emit: Emit
@@ -146,8 +148,7 @@ export class SingleFlight {
       until: localNow() + Math.min(MAX_FRUITLESS_MS, MARK_MS * 2 ** times),
       times: times + 1,
     })
-    if (this.fruitless.size > MAX_FRUITLESS_KEYS)
-      this.fruitless.delete(this.fruitless.keys().next().value as string)
+    dropOldest(this.fruitless, MAX_FRUITLESS_KEYS)
     this.options.emit('lease', { key, role: 'gave-up' })
     // Whoever waits finds out when the lease expires.
     this.options.store.releaseLease(key, lease.token, MARK_MS).catch(() => {})
@@ -170,19 +171,19 @@ export class SingleFlight {
     const listeners = this.waiters.get(key) ?? new Set()
     listeners.add(listener)
     this.waiters.set(key, listeners)
-    const release = bus?.use()
+    const release = bus.use()
     // What was said before the subscription was live is found by reading again.
-    const cancel = bus?.subscribed === false ? bus.onceLive(listener) : undefined
+    const cancel = bus.subscribed ? undefined : bus.onceLive(listener)
     return {
       async woken(timeoutMs) {
-        await orTimeout(woken, timeoutMs)
+        await orAfter(woken, timeoutMs)
         woken = new Promise<void>((resolve) => (wake = resolve))
       },
       end: () => {
         listeners.delete(listener)
         if (listeners.size === 0 && this.waiters.get(key) === listeners) this.waiters.delete(key)
         cancel?.()
-        release?.()
+        release()
       },
     }
   }
@@ -235,11 +236,4 @@ export interface Watch {
   /** Resolves when something happened to the key, or after the time. */
   woken(timeoutMs: Milliseconds): Promise<void>
   end(): void
-}
-
-async function orTimeout(promise: Promise<void>, timeoutMs: Milliseconds): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
-  await Promise.race([promise, timeout])
-  clearTimeout(timer)
 }

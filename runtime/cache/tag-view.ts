@@ -1,6 +1,7 @@
 import type { BusMessage } from '../../src/bus-message'
 import { applyInvalidation, newestClock, NO_RECORD, type TagRecord, type TagView } from '../../src/tag-state'
 import type { Clock } from '../../src/units'
+import { dropOldest } from '../drop-oldest'
 
 /** Tags whose state is remembered; past it, the one learnt first is forgotten, which costs a round trip. */
 const MAX_TAGS = 50_000
@@ -30,7 +31,7 @@ export class LocalTagView {
     for (const tag of asked) {
       this.tags.delete(tag)
       this.tags.set(tag, { record: view.records.get(tag) ?? NO_RECORD, asOf: view.clock })
-      if (this.tags.size > MAX_TAGS) this.tags.delete(this.tags.keys().next().value as string)
+      dropOldest(this.tags, MAX_TAGS)
     }
     return true
   }

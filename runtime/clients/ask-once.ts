@@ -1,6 +1,7 @@
 import type { RedisCommand, RedisReply } from './client'
+import { clientError } from './client-errors'
 import type { OpenLink } from './link'
-import { clientError, type SessionSettings, startSession } from './session'
+import { type SessionSettings, startSession } from './session'
 
 /** Asks a server that is not connected otherwise: dials, sends one batch, hangs up. Bounded by `timeoutMs`. */
 export function askOnce(

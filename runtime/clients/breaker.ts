@@ -1,9 +1,8 @@
-import type { Milliseconds } from '../../src/units'
 import { Circuit, type CircuitOptions } from './circuit'
 import type { ConnectionEvent, RedisClient } from './client'
-import { closedError } from './connection'
+import { clientError, closedError } from './client-errors'
 import { guarded } from './guarded'
-import { clientError } from './session'
+import { createWaiters } from './readiness'
 
 /**
  * The client of one server behind a circuit breaker: see `Circuit`. A client of several servers has a circuit for
@@ -11,29 +10,17 @@ import { clientError } from './session'
  */
 export function withBreaker(client: RedisClient, options: CircuitOptions): RedisClient {
   const listeners = new Set<(event: ConnectionEvent) => void>()
-  const waiters = new Set<(error?: Error) => void>()
+  const waiters = createWaiters()
   let closed = false
 
   function announce(event: ConnectionEvent): void {
     for (const listener of listeners) guarded(() => listener(event))
-    if (event.type === 'ready') for (const settle of waiters) settle()
+    if (event.type === 'ready') waiters.resolveAll()
   }
   const circuit = new Circuit(client, options, announce)
   client.onEvent((event) => circuit.hear(event))
 
-  function wait(timeoutMs: Milliseconds): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (error?: Error): void => {
-        clearTimeout(timer)
-        waiters.delete(settle)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const late = (): void => settle(circuit.refusing ?? clientError('Redis is not connected'))
-      const timer = setTimeout(late, timeoutMs)
-      waiters.add(settle)
-    })
-  }
+  const notConnected = (): Error => circuit.refusing ?? clientError('Redis is not connected')
 
   return {
     ...client,
@@ -43,7 +30,7 @@ export function withBreaker(client: RedisClient, options: CircuitOptions): Redis
     send: (commands, timeoutMs) => circuit.send(commands, timeoutMs),
     waitUntilReady(timeoutMs) {
       if (circuit.ready) return Promise.resolve()
-      return closed ? Promise.reject(closedError()) : wait(timeoutMs)
+      return closed ? Promise.reject(closedError()) : waiters.wait(timeoutMs, notConnected)
     },
     onEvent(listener) {
       listeners.add(listener)
@@ -52,7 +39,7 @@ export function withBreaker(client: RedisClient, options: CircuitOptions): Redis
     async close() {
       closed = true
       circuit.close()
-      for (const settle of waiters) settle(closedError())
+      waiters.rejectAll(closedError())
       await client.close()
     },
   }

@@ -1,24 +1,14 @@
 import { DistributedCacheError } from '../../src/errors'
 import { localNow } from '../../src/server-time'
 import type { LocalMillis, Milliseconds } from '../../src/units'
-import type { ConnectionEvent, RedisClient, RedisCommand, RedisReply } from './client'
+import type { CircuitChange, ConnectionEvent, RedisClient, RedisCommand, RedisReply } from './client'
+import { clientError } from './client-errors'
 import { retryDelayMs } from './connection'
 import { guarded } from './guarded'
-import { clientError } from './session'
 
 /** Timeouts in a row after which a server counts as hung. Replies come in order: none of them had one before it. */
 const TIMEOUTS_TO_OPEN = 3
 const PING: readonly RedisCommand[] = [{ key: undefined, args: ['PING'] }]
-
-export interface CircuitChange {
-  readonly state: 'open' | 'closed'
-  /** Why it opened. */
-  readonly reason: string
-  /** Commands that were refused while it was open. */
-  readonly refused: number
-  /** How long it was open. */
-  readonly ms: Milliseconds
-}
 
 export interface CircuitOptions {
   /** A command that was given less says little about the server, in milliseconds. */

@@ -1,6 +1,6 @@
 import type { Pieces } from '../../src/pieces'
 import type { Topology } from '../../src/redis-topology'
-import type { CircuitChange } from './circuit'
+import type { Milliseconds } from '../../src/units'
 
 /** One argument of a command. Buffers go over the wire as they are, and so do pieces, as one argument. */
 export type CommandArgument = string | Buffer | Pieces
@@ -39,17 +39,29 @@ export interface ConnectionOptions {
   readonly clientName: string
 }
 
+/** What a circuit breaker did. */
+export interface CircuitChange {
+  readonly state: 'open' | 'closed'
+  /** Why it opened. */
+  readonly reason: string
+  /** Commands that were refused while it was open. */
+  readonly refused: number
+  /** How long it was open. */
+  readonly ms: Milliseconds
+}
+
 /** What happened to the connection; delivered in order, never thrown. */
 export type ConnectionEvent = { type: 'ready' } | { type: 'end'; reason: string }
 
 /**
- * The few operations this package needs of a Redis client. In a Cluster it is ready, and tells of events, as
- * the connection to the node of `homeKey` does; a batch is split, and rejects when one of its nodes is away. Both drivers implement it and pass one
- * conformance suite (test/integration/client-conformance). A client connects by itself when it is
- * created, reconnects with jittered backoff for as long as it is open, and never keeps an unbounded
- * queue: while there is no connection `send` rejects at once with code CLIENT. Only waiting callers keep the
- * process alive, not the connection. A connection on which nothing was answered for 2 x `commandMs` although
- * something was asked is dropped and replaced.
+ * The few operations this package needs of a Redis client. Both drivers implement it and pass one conformance suite
+ * (test/integration/client-conformance). A client connects by itself when it is created, reconnects with jittered
+ * backoff for as long as it is open, and never keeps an unbounded queue: while there is no connection `send` rejects
+ * at once with code CLIENT. Only waiting callers keep the process alive, not the connection. A connection on which
+ * nothing was answered for 2 x `commandMs` although something was asked is dropped and replaced.
+ *
+ * In a Cluster it is ready, and tells of events, as the connection to the node of `homeKey` does; a batch is split,
+ * and rejects when one of its nodes is away.
  */
 export interface RedisClient {
   /** True between `ready` and `end`. */

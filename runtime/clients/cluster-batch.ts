@@ -1,10 +1,10 @@
-import { DistributedCacheError } from '../../src/errors'
 import { hashSlot } from '../../src/hash-slot'
+import { timeoutError } from '../within'
 import type { RedisCommand, RedisReply } from './client'
+import { clientError } from './client-errors'
 import type { ClusterMap } from './cluster-map'
 import type { ClusterNode, ClusterNodes } from './cluster-nodes'
 import { parseRedirection, splitAddress } from './cluster-slots'
-import { clientError } from './session'
 
 /** Replies after which the same command may succeed in a moment; none of them ran it. */
 const PASSING = /^(?:TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN)\b/
@@ -134,9 +134,7 @@ export function createClusterBatches({ map, nodes, homeSlot }: ClusterBatchOptio
 async function dialled({ dialling }: ClusterNode, leftMs: number, timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    const late = (): void =>
-      reject(new DistributedCacheError('TIMEOUT', `Redis did not answer within ${timeoutMs} ms.`))
-    timer = setTimeout(late, leftMs)
+    timer = setTimeout(() => reject(timeoutError(timeoutMs)), leftMs)
   })
   try {
     await Promise.race([dialling, timeout])

@@ -1,8 +1,8 @@
 import { messageOf } from '../../src/errors'
 import type { RedisCommand, RedisReply } from './client'
+import { withoutPrefix } from './client-errors'
 import { parseClusterSlots, type SlotOwners } from './cluster-slots'
 import { retryDelayMs } from './connection'
-import { withoutPrefix } from './reason'
 
 /** The map is asked for at most this often, in milliseconds: a moving slot would ask with every command. */
 const MIN_INTERVAL_MS = 200

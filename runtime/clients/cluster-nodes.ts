@@ -1,9 +1,10 @@
 import { Circuit, type CircuitOptions, type Endpoint } from './circuit'
 import type { ConnectionEvent } from './client'
-import { closedError, type Connection, openConnection } from './connection'
+import { clientError, closedError } from './client-errors'
+import { type Connection, openConnection } from './connection'
 import type { OpenLink } from './link'
 import { splitAddress } from './cluster-slots'
-import { clientError, type SessionSettings } from './session'
+import { type SessionSettings } from './session'
 
 /** A node without slots is left this long after its last use, in milliseconds: moving slots still lead to it. */
 const UNUSED_MS = 5_000

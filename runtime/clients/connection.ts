@@ -1,8 +1,9 @@
-import { DistributedCacheError } from '../../src/errors'
+import type { DistributedCacheError } from '../../src/errors'
 import type { ConnectionEvent, RedisCommand, RedisReply } from './client'
+import { clientError, closedError } from './client-errors'
 import type { OpenLink } from './link'
 import { createWaiters } from './readiness'
-import { clientError, startSession, type Session, type SessionSettings } from './session'
+import { startSession, type Session, type SessionSettings } from './session'
 
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 2_000
@@ -96,8 +97,4 @@ export function openConnection(
 export function retryDelayMs(failures: number): number {
   const ceilingMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10))
   return ceilingMs / 2 + Math.random() * (ceilingMs / 2)
-}
-
-export function closedError(): DistributedCacheError {
-  return new DistributedCacheError('CLOSED', 'The Redis client was closed.')
 }

@@ -1,6 +1,6 @@
 import { messageOf } from '../../src/errors'
+import { withoutPrefix } from './client-errors'
 import type { Link, LinkEvents } from './link'
-import { withoutPrefix } from './reason'
 
 /**
  * A link that has to learn something before it can dial: where to, or with which certificate. It is used only

@@ -2,12 +2,12 @@ import { AbstractConnector, Command, Redis, ReplyError } from 'ioredis'
 import type { Socket, TcpNetConnectOpts } from 'node:net'
 import { Pieces } from '../../src/pieces'
 import type { CommandArgument, RedisReply } from './client'
+import { reasonOf } from './client-errors'
 import { createClientOver } from './create-client'
 import { keepStringsFast } from './fast-strings'
 import { dialFramed, framedReads } from './framed-reads'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
-import { reasonOf } from './reason'
 
 keepStringsFast()
 

@@ -1,11 +1,11 @@
 import type * as Driver from 'redis'
 import { Pieces } from '../../src/pieces'
 import type { CommandArgument, RedisCommand, RedisReply } from './client'
+import { reasonOf } from './client-errors'
 import { createClientOver } from './create-client'
 import { keepStringsFast } from './fast-strings'
 import { GatheredReplies } from './gathered-replies'
 import type { Link, OpenLink } from './link'
-import { reasonOf } from './reason'
 import { requireFrom } from './require-from'
 import { Scratch } from './scratch'
 

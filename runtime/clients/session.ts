@@ -1,10 +1,11 @@
 import { DistributedCacheError, messageOf } from '../../src/errors'
 import type { RedisTarget } from '../../src/redis-url'
+import { timeoutError } from '../within'
 import type { CommandArgument, RedisCommand, RedisReply } from './client'
+import { clientError, withoutPrefix } from './client-errors'
 import { startFairTimeout } from './fair-timeout'
 import { greet } from './handshake'
 import type { Link, LinkEvents, OpenLink } from './link'
-import { withoutPrefix } from './reason'
 
 /**
  * Bytes of commands without a reply that one connection may hold. Only a hung server gets near it, and then
@@ -119,11 +120,7 @@ export function startSession(openLink: OpenLink, settings: SessionSettings, even
       const patienceMs = 2 * Math.max(commandMs, timeoutMs)
       const mine: Exchange = { sentAt: performance.now(), patienceMs, reject }
       // Whoever waits for a reply keeps the process alive; the connection itself does not.
-      const stopTimeout = startFairTimeout(
-        timeoutMs,
-        () => reject(new DistributedCacheError('TIMEOUT', `Redis did not answer within ${timeoutMs} ms.`)),
-        true,
-      )
+      const stopTimeout = startFairTimeout(timeoutMs, () => reject(timeoutError(timeoutMs)), true)
       const settle = (): void => {
         stopTimeout()
         mine.reject = undefined
@@ -208,10 +205,6 @@ const asBatch = (reply: RedisReply): RedisReply[] => [reply]
 /** Scripts wrap the error of the command in their own words. */
 function isReadOnlyError(reply: RedisReply): boolean {
   return reply instanceof Error && reply.message.includes('READONLY')
-}
-
-export function clientError(what: string, cause?: unknown): DistributedCacheError {
-  return new DistributedCacheError('CLIENT', `${what}.`, cause === undefined ? undefined : { cause })
 }
 
 function asClientError(error: unknown): DistributedCacheError {

@@ -1,8 +1,8 @@
 import { messageOf } from '../../src/errors'
+import { clientError, withoutPrefix } from './client-errors'
 import { openConnection } from './connection'
 import type { OpenLink } from './link'
-import { withoutPrefix } from './reason'
-import { clientError, type Session, type SessionSettings } from './session'
+import { type Session, type SessionSettings } from './session'
 
 /** Silence after which the subscriber asks whether anybody is there, in milliseconds. */
 const KEEPALIVE_MS = 1_000

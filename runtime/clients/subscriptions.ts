@@ -1,5 +1,5 @@
 import type { RedisClient } from './client'
-import { closedError } from './connection'
+import { closedError } from './client-errors'
 import { guarded } from './guarded'
 import type { Subscriber } from './subscriber'
 

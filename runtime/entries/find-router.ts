@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Variables } from '../../src/environment'
+import { GENERATED_DIRECTORY, ROUTER_FILE, ROUTER_VARIABLE } from '../../src/wiring'
 
-/** Set by the wrapper when the configuration is evaluated; absolute, and of this process only. */
-const ROUTER_VARIABLE = 'NEXT_DISTRIBUTED_CACHE_ROUTER'
-const ROUTER_FILE = join('distributed-cache', 'router.cjs')
+const ROUTER_BELOW_DIST = join(GENERATED_DIRECTORY, ROUTER_FILE)
 
 /** `distDir` of the configuration that a standalone server carries. */
 function standaloneDistDir(variables: Variables): string | undefined {
@@ -17,14 +16,14 @@ function standaloneDistDir(variables: Variables): string | undefined {
 }
 
 /** Where the router may be, likeliest first. */
-export function routerCandidates(variables: Variables, currentDirectory: string): string[] {
+function routerCandidates(variables: Variables, currentDirectory: string): string[] {
   const candidates: string[] = []
   const distDir = standaloneDistDir(variables)
   // First: a variable that a standalone server inherited names the router of somebody else's build.
-  if (distDir !== undefined) candidates.push(join(currentDirectory, distDir, ROUTER_FILE))
+  if (distDir !== undefined) candidates.push(join(currentDirectory, distDir, ROUTER_BELOW_DIST))
   const named = variables[ROUTER_VARIABLE]
   if (named !== undefined && named !== '') candidates.push(named)
-  candidates.push(join(currentDirectory, '.next', ROUTER_FILE))
+  candidates.push(join(currentDirectory, '.next', ROUTER_BELOW_DIST))
   return [...new Set(candidates)]
 }
 

@@ -3,15 +3,13 @@ import { createRequire } from 'node:module'
 import { encodeNamespace, readEnvironment, withoutSecrets } from '../../src/environment'
 import { ERROR_PREFIX, messageOf } from '../../src/errors'
 import { redactUrl } from '../../src/redis-url'
+import { DEFAULT_MEMORY_BYTES } from '../../src/wiring'
 import type { Decision, EntryModules, Handlers, RouterHost, RouterModule } from './contract'
 import { createFallbackHandlers } from './fallback'
 import { findRouter } from './find-router'
 import { withForwarding } from './forwarding'
 import { handlersOnce, inNextTurn } from './later'
 import { createStockHandlers } from './stock'
-
-/** What Next uses when `cacheMaxMemorySize` is not configured. */
-const DEFAULT_MEMORY_BYTES = 50 * 1024 * 1024
 
 /** One decision per process, however often this module is loaded. */
 const DECISION = Symbol.for('next-distributed-cache.decision')

@@ -1,5 +1,6 @@
 import type { Entry } from '../../src/entry'
 import type { Clock, LocalMillis } from '../../src/units'
+import { dropOldest } from '../drop-oldest'
 import type { ResponseValue } from './next-types'
 
 /** What a read knew: the fence of what is generated after it. */
@@ -37,7 +38,7 @@ export class RequestReads {
       this.others ??= new Map()
       this.others.set(key, { fence, at })
       // Whoever sets it all the same has the fence of a set without a read, an older one.
-      if (this.others.size > MAX_READS) this.others.delete(this.others.keys().next().value as string)
+      dropOldest(this.others, MAX_READS)
     }
   }
 

@@ -215,9 +215,9 @@ function valueOf(
       return { kind, props: {} }
     case 'FETCH': {
       const [stored, tags, revalidate] = facts
-      const data = record(stored)
+      const data = object(stored)
       const url = string(data['url'])
-      const fetchedHeaders = record<string>(data['headers'])
+      const fetchedHeaders = object<string>(data['headers'])
       const fetched: Extract<ResponseValue, { kind: 'FETCH' }> = {
         kind,
         data: { ...data, headers: fetchedHeaders, url },
@@ -252,7 +252,7 @@ function has(parts: unknown, part: number): boolean {
 
 /** What Node.js would throw at when Next answers with it is no value. */
 function unpackHeaders(parts: unknown, headers: unknown, { tags }: Told): Record<string, string | string[]> {
-  const all = record<string | string[]>(headers)
+  const all = object<string | string[]>(headers)
   for (const name in all) {
     const header: unknown = all[name]
     if (typeof header !== 'string' && typeof header !== 'number') strings(header)
@@ -268,7 +268,7 @@ function unpackStatus(status: unknown): number {
 }
 
 /** @throws when it is no object */
-export function record<T = unknown>(value: unknown): Record<string, T> {
+export function object<T = unknown>(value: unknown): Record<string, T> {
   if (typeof value !== 'object' || value === null) throw new Error('expected an object')
   return value as Record<string, T>
 }

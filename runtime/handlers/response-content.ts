@@ -1,18 +1,7 @@
-import type { CacheControl, ResponseValue } from './next-types'
-import { readContent, record, type ResponseContent, type Told } from './response-codec'
+import type { ResponseValue } from './next-types'
+import { object, type ResponseContent } from './response-codec'
 
 type Headers = Record<string, undefined | string | string[]>
-
-export interface UnpackedResponse {
-  readonly value: ResponseValue | null
-  readonly cacheControl: CacheControl | undefined
-}
-
-/** @throws when detail and body do not make up a value */
-export function unpackResponse(detail: unknown, body: Buffer, told: Told): UnpackedResponse {
-  const content = readContent(detail, body, told)
-  return { value: freshValue(content), cacheControl: content.cacheControl }
-}
 
 /**
  * A copy of everything in the value that can be changed. Text cannot, and bytes are not copied: Next sends them and
@@ -68,7 +57,7 @@ export function detached(content: ResponseContent): ResponseContent {
 }
 
 function parse(json: string | undefined): object {
-  return record(JSON.parse(json ?? ''))
+  return object(JSON.parse(json ?? ''))
 }
 
 function copyOfHeaders<H extends Headers>(headers: H): H {

@@ -7,7 +7,9 @@ export interface ConfirmationOptions {
   readonly client: RedisClient
   /** The tag state. */
   readonly key: string
+  /** Life of the tag state, which the question renews: the write that stands for all before it. */
   readonly ttlMs: Milliseconds
+  /** Enough of them: the server answers sooner when so many have it. */
   readonly replicas: number
   /** How long the server waits for them. */
   readonly waitMs: Milliseconds
@@ -18,7 +20,7 @@ export interface ConfirmationOptions {
  * replication is one stream: a write that changes nothing stands for all before it. Whoever asks while one WAIT is
  * under way shares the next one, so that nobody waits for more than two.
  *
- * @returns rejects when the server does not say
+ * @returns the question, which rejects when the server does not say
  */
 export function createConfirmation(options: ConfirmationOptions): () => Promise<number> {
   const { client, key, ttlMs, replicas, waitMs } = options

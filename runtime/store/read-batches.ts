@@ -4,6 +4,7 @@ import type { TagView } from '../../src/tag-state'
 import type { Milliseconds } from '../../src/units'
 import type { RedisClient, RedisCommand, RedisReply } from '../clients/client'
 import { startFairTimeout } from '../clients/fair-timeout'
+import { timeoutError } from '../within'
 import { claimOf, parseLease } from './leases'
 import { entryBytes, type ParsedTagView } from './replies'
 import { claimLeaseScript } from './scripts/claim-lease'
@@ -242,8 +243,4 @@ function fail(read: Read, error: unknown): void {
   if (read.settled) return
   read.settled = true
   read.reject(error)
-}
-
-function timeoutError(limitMs: Milliseconds): DistributedCacheError {
-  return new DistributedCacheError('TIMEOUT', `Redis did not answer within ${limitMs} ms.`)
 }

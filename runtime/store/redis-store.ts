@@ -88,7 +88,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   const latestPossible = (): Clock => serverTime.now() + CLOCK_HORIZON_MICROS
 
-  /** Every reply that tells the clock goes through here. */
+  /** What the bus, or the tag state in a reply, says of the clock. Not from the far future, which anybody may claim. */
   function observed(clock: Clock): void {
     if (clock <= latestPossible()) history.observe(localNow(), clock)
   }

@@ -15,10 +15,7 @@ export function readTagsCommand(key: string, tags: readonly string[]): RedisComm
 }
 
 /** A reply that must not be an error. @throws DistributedCacheError CLIENT */
-export function expectReply<T extends RedisReply>(
-  reply: RedisReply | undefined,
-  what: string,
-): Exclude<T, Error> {
+function expectReply<T extends RedisReply>(reply: RedisReply | undefined, what: string): Exclude<T, Error> {
   if (reply === undefined || reply instanceof Error) {
     throw new DistributedCacheError('CLIENT', `${what} failed: ${reply?.message ?? 'no reply'}`, {
       cause: reply,

@@ -134,7 +134,7 @@ export class TagWriter {
     return reply.map((part) => parseMicros(text(part)))
   }
 
-  /** Every reply that tells the clock goes through here. */
+  /** What a script of ours says, which has checked the clock before it told it. */
   private observed(clock: Clock, sentAt: number, time: number): void {
     const now = localNow()
     this.state.serverTime.sample(sentAt, now, time)

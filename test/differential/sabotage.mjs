@@ -14,7 +14,11 @@ export const SABOTAGES = {
   'soft-tags': {
     what: 'what a path invalidates is not asked for',
     edits: [
-      { file: 'runtime/handlers/response-handler.js', find: ', ...(context.softTags ?? [])', replace: '' },
+      {
+        file: 'runtime/handlers/response-handler.js',
+        find: '[...tags, ...softTags]',
+        replace: '[...tags]',
+      },
       {
         file: 'runtime/handlers/use-cache-handler.js',
         find: 'expiringTags: softTags',
@@ -75,7 +79,7 @@ export const SABOTAGES = {
     edits: [
       {
         file: 'runtime/handlers/response-handler.js',
-        find: 'origin = value === null ? undefined : origins.get(value)',
+        find: 'origin = value === null ? undefined : this.reads.originOf(value)',
         replace: 'origin = undefined',
       },
     ],

@@ -30,7 +30,7 @@ export const SABOTAGES = {
         find: 'recent() {',
         replace: 'recent() {\n        return undefined;',
       },
-      { file: 'runtime/store/redis-store.js', find: 'view.clock >= known', replace: 'true' },
+      { file: 'runtime/store/redis-store.js', find: 'view.clock < known', replace: 'false' },
       ...['attend', 'invalidate'].map((script) => ({
         file: `runtime/store/scripts/${script}.js`,
         find: 'if lost or clock < observed then',

@@ -44,7 +44,7 @@ const commands = {
     name = config.name
     const load = (path) => require(join(config.dist, path))
     if (config.sabotage) SABOTAGES[config.sabotage].apply(load)
-    observe()
+    observe(load('runtime/telemetry.js').EVENTS)
     const { createRuntime } = load('runtime/create-runtime.js')
     const { createClient } = load(
       `runtime/clients/${config.options.driver === 'redis' ? 'node-redis' : 'ioredis'}.js`,
@@ -103,19 +103,7 @@ const commands = {
   stats: () => ({ counts, heapBytes: process.memoryUsage().heapUsed }),
 }
 
-function observe() {
-  const events = [
-    'read',
-    'write',
-    'skip',
-    'fault',
-    'lease',
-    'waited',
-    'gap',
-    'invalidated',
-    'journalled',
-    'unavailable',
-  ]
+function observe(events) {
   for (const event of events) {
     subscribe(`next-distributed-cache:${event}`, (message) => {
       const { tier, masked, outcome, role, reason, fault } = message

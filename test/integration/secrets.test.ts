@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createRuntime } from '../../runtime/create-runtime'
-import { CHANNEL_PREFIX } from '../../runtime/telemetry'
+import { CHANNEL_PREFIX, EVENTS } from '../../runtime/telemetry'
 import { type Keyring, parseKeyring } from '../../src/encryption'
 import type { Driver, Preset } from '../../src/options'
 import { startRedis } from '../support/redis-server'
@@ -21,19 +21,6 @@ const CANARIES = [
   KEY,
   'canary-key',
   'canary-cache-key',
-]
-
-const EVENTS = [
-  'read',
-  'fault',
-  'write',
-  'skip',
-  'lease',
-  'waited',
-  'gap',
-  'invalidated',
-  'journalled',
-  'unavailable',
 ]
 
 let seen: unknown[]

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { withBreaker } from '../../runtime/clients/breaker'
-import type { CircuitChange } from '../../runtime/clients/circuit'
-import type { ConnectionEvent, RedisClient, RedisCommand, RedisReply } from '../../runtime/clients/client'
+import type {
+  CircuitChange,
+  ConnectionEvent,
+  RedisClient,
+  RedisCommand,
+  RedisReply,
+} from '../../runtime/clients/client'
 import { DistributedCacheError } from '../../src/errors'
 
 const COMMAND_MS = 500

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ConnectionEvent, RedisReply } from '../../runtime/clients/client'
 import { openConnection, retryDelayMs, type Connection } from '../../runtime/clients/connection'
 import type { Link, LinkEvents } from '../../runtime/clients/link'
-import { parseRedisUrl } from '../../src/redis-url'
+import { targetOf } from '../support/redis-target'
 
 // What a real Redis cannot be made to do at will; the rest is in the conformance suite.
 
@@ -51,7 +51,7 @@ async function untilDialled(): Promise<number> {
 }
 
 const settings = {
-  target: parseRedisUrl('redis://cache'),
+  target: targetOf('redis://cache'),
   connectMs: 1_000,
   commandMs: 500,
   clientName: 'test',

@@ -7,7 +7,7 @@ import { createKeyNames, leaseName } from '../../src/key-names'
 import { keyPayload } from '../../src/bus-message'
 import { isLaneOf, Lanes } from '../../src/lanes'
 import { Bus } from '../../runtime/bus/bus'
-import { parseRedisUrl } from '../../src/redis-url'
+import { targetOf } from '../support/redis-target'
 
 const text = (value: string) => Buffer.from(value)
 
@@ -133,7 +133,7 @@ describe('lanes', () => {
       listener: {
         onLive() {},
         onInvalidation() {},
-        onGap: (_clock, reason) => void gaps.push(reason),
+        onGap: (reason) => void gaps.push(reason),
         onKey() {},
       },
       isPlausible: () => true,
@@ -181,7 +181,7 @@ it('a map with more primaries than a cluster can have does not end the process',
         destroy() {},
       }
     },
-    [parseRedisUrl('redis://seed')],
+    [targetOf('redis://seed')],
     { homeKey: 'tags', onCircuit: undefined, connectMs: 1_000, commandMs: 500, clientName: 'test' },
   )
   // The map is asked for again, since not all of it can be used.

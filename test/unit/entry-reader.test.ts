@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { EntryReader } from '../../runtime/cache/entry-reader'
 import { Journal } from '../../runtime/cache/journal'
 import { LocalEntries } from '../../runtime/cache/local-entries'
@@ -120,12 +120,16 @@ it('tags that whoever wrote them changes during a read are not taken for tags th
 
 it('a read that fails is charged until it fails, and no longer', async () => {
   const { reader, held } = await setUp()
+  vi.useFakeTimers()
   const budgets = new RequestBudgets(60_000)
+  onTestFinished(() => {
+    budgets.close()
+    vi.useRealTimers()
+  })
   const mine = budgets.of({})
   held.until = Promise.reject(new Error('away'))
   await expect(reader.read('k', {}, mine)).rejects.toThrow('away')
   const { leftMs } = mine
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await vi.advanceTimersByTimeAsync(1_000)
   expect(mine.leftMs).toBe(leftMs)
-  budgets.close()
 })

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ResponseValue } from '../../runtime/handlers/next-types'
 import { packResponse } from '../../runtime/handlers/response-codec'
-import { unpackResponse } from '../../runtime/handlers/response-content'
 import { packUseCache, unpackUseCache } from '../../runtime/handlers/use-cache-codec'
 import { parseTagView, parseTime } from '../../runtime/store/replies'
 import { heartbeatPayload, invalidatePayload, keyPayload, parseBusMessage } from '../../src/bus-message'
@@ -11,6 +10,7 @@ import { decodeEntry, encodeEntry, type EntryFormat } from '../../src/entry'
 import { decodeRecord, maxRecordBytes } from '../../src/record'
 import { parseTagRecord } from '../../src/tag-state'
 import { casesOf, Dice, mutate, seedOf, withChecksum, withLengths } from '../support/hostile'
+import { unpackResponse } from '../support/unpack-response'
 
 const SEED = seedOf('hostile bytes')
 const CASES = casesOf(20_000, 1_000_000)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseRedisPlace, type Topology } from '../../src/redis-topology'
-import { parseRedisUrl, redactUrl } from '../../src/redis-url'
+import { redactUrl } from '../../src/redis-url'
+import { targetOf } from '../support/redis-target'
 import { withoutSecrets } from '../../src/environment'
 
 describe('a cluster', () => {
@@ -93,8 +94,8 @@ describe('secrets of several URLs', () => {
 
 describe('valkey', () => {
   it('is an alias', () => {
-    expect(parseRedisUrl('valkey://u:p@h:1/2')).toEqual(parseRedisUrl('redis://u:p@h:1/2'))
-    expect(parseRedisUrl('valkeys://h')).toEqual(parseRedisUrl('rediss://h'))
+    expect(targetOf('valkey://u:p@h:1/2')).toEqual(targetOf('redis://u:p@h:1/2'))
+    expect(targetOf('valkeys://h')).toEqual(targetOf('rediss://h'))
     expect(redactUrl('valkeys://u:p@h')).toBe('valkeys://u:***@h')
   })
 })

@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DistributedCacheError } from '../../src/errors'
-import { parseRedisUrl, redactUrl } from '../../src/redis-url'
+import { redactUrl } from '../../src/redis-url'
+import { targetOf } from '../support/redis-target'
 
 const tcp = { transport: 'tcp', host: 'cache', port: 6379, path: '', database: 0 }
 
 function failure(url: string, source?: string): DistributedCacheError {
   try {
-    parseRedisUrl(url, source)
+    targetOf(url, source)
   } catch (error) {
     expect(error).toBeInstanceOf(DistributedCacheError)
     expect(error).toMatchObject({ code: 'INVALID_ENVIRONMENT' })
@@ -33,7 +34,7 @@ describe('parseRedisUrl', () => {
     ],
     ['redis://a%3Ab:c@cache', { ...tcp, username: 'a:b', password: 'c' }],
   ])('%s', (url, expected) => {
-    expect(parseRedisUrl(url)).toEqual({ username: undefined, password: undefined, ...expected })
+    expect(targetOf(url)).toEqual({ username: undefined, password: undefined, ...expected })
   })
 
   it.each([
@@ -44,7 +45,7 @@ describe('parseRedisUrl', () => {
     ['unix://me:s%40@/run/redis.sock', { path: '/run/redis.sock', username: 'me', password: 's@' }],
     ['unix://:secret@/run/redis.sock', { path: '/run/redis.sock', password: 'secret' }],
   ])('%s', (url, expected) => {
-    expect(parseRedisUrl(url)).toEqual({
+    expect(targetOf(url)).toEqual({
       transport: 'unix',
       host: '',
       port: 0,
@@ -102,7 +103,7 @@ describe('parseRedisUrl', () => {
           `redis://${userinfo}@cache/${database}`,
           `unix://${userinfo}@/s.sock?db=${database}`,
         ]) {
-          expect(parseRedisUrl(url)).toMatchObject({ username, password, database })
+          expect(targetOf(url)).toMatchObject({ username, password, database })
         }
       }),
     )
@@ -140,7 +141,7 @@ describe('redactUrl', () => {
         const url = text.replace('_', () => password)
         expect(redactUrl(url)).not.toMatch(/[ЖЩ]/)
         try {
-          parseRedisUrl(url)
+          targetOf(url)
         } catch (error) {
           expect((error as Error).message).not.toMatch(/[ЖЩ]/)
         }

@@ -4,6 +4,9 @@ import { createMemoryStore } from '../../runtime/memory/memory-store'
 
 // A claim that goes along with a read: what it wins is used, or goes back.
 
+/** Nobody waits in these tests. */
+const bus = { use: () => () => {}, onceLive: () => () => {}, subscribed: true }
+
 let released: unknown[][]
 let cut: unknown[][]
 let flight: SingleFlight
@@ -21,7 +24,7 @@ beforeEach(() => {
       return []
     },
   }
-  flight = new SingleFlight({ store, bus: undefined, leaseMs: 60_000, waitMs: 60_000, emit: () => {} })
+  flight = new SingleFlight({ store, bus, leaseMs: 60_000, waitMs: 60_000, emit: () => {} })
 })
 
 const early = (): EarlyClaim => flight.claimEarly('k') as EarlyClaim
@@ -101,7 +104,7 @@ describe('a lease that is renewed', () => {
         ...createMemoryStore(1_000_000),
         renewLeases: () => new Promise<string[]>((resolve) => (answer = resolve)),
       }
-      flight = new SingleFlight({ store, bus: undefined, leaseMs: 300, waitMs: 60_000, emit: () => {} })
+      flight = new SingleFlight({ store, bus, leaseMs: 300, waitMs: 60_000, emit: () => {} })
       const noRecord = Buffer.alloc(0)
       await flight.claim('k', noRecord)
       vi.advanceTimersByTime(100)

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { CacheControl, ResponseValue } from '../../runtime/handlers/next-types'
 import { packResponse, PART_BYTES, readContent, type Told } from '../../runtime/handlers/response-codec'
-import { detached, freshValue, unpackResponse } from '../../runtime/handlers/response-content'
+import { detached, freshValue } from '../../runtime/handlers/response-content'
 import { drain, packUseCache, streamOf, unpackUseCache } from '../../runtime/handlers/use-cache-codec'
+import { unpackResponse } from '../support/unpack-response'
 
 const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constant('lone \ud800 surrogate'))
 const bytes = fc.uint8Array().map((value) => Buffer.from(value))

@@ -1,4 +1,13 @@
-import { ERROR_PREFIX } from '../../src/errors'
+import { DistributedCacheError, ERROR_PREFIX } from '../../src/errors'
+
+/** @param what a sentence without its full stop */
+export function clientError(what: string, cause?: unknown): DistributedCacheError {
+  return new DistributedCacheError('CLIENT', `${what}.`, cause === undefined ? undefined : { cause })
+}
+
+export function closedError(): DistributedCacheError {
+  return new DistributedCacheError('CLOSED', 'The Redis client was closed.')
+}
 
 /** Why a connection failed, in a few words. An AggregateError (several addresses tried) has no message. */
 export function reasonOf(error: unknown): string {
