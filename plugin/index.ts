@@ -1,6 +1,6 @@
 import type { NextConfig } from 'next'
 import type { DistributedCacheOptions } from '../src/options'
-import type { AnyNextConfig, ConfigContext } from './config-shape'
+import type { AnyNextConfig, NextConfigFunction } from './config-shape'
 import { applyDistributedCache } from './with-distributed-cache'
 
 export type { Codec, DistributedCacheOptions, Driver, Preset } from '../src/options'
@@ -16,16 +16,21 @@ export type { Codec, DistributedCacheOptions, Driver, Preset } from '../src/opti
  * import { withDistributedCache } from 'next-distributed-cache'
  * export default withDistributedCache({ output: 'standalone' })
  */
-// First, since it is what a config of type `any` gets: the wrapper around this one may be typed.
-export function withDistributedCache(nextConfig: NextConfig, options?: DistributedCacheOptions): NextConfig
-export function withDistributedCache<Result extends NextConfig | Promise<NextConfig>>(
-  nextConfig: (phase: string, context: ConfigContext) => Result,
+// First, since the wrapper around this one may be typed: nothing but a config of type `any` is all shapes at once. It also
+// tells what a function returns, without which `output: 'standalone'` in it would be any text.
+export function withDistributedCache(
+  nextConfig: NextConfig & NextConfigFunction & Promise<NextConfig>,
   options?: DistributedCacheOptions,
-): (phase: string, context: ConfigContext) => Result
+): NextConfig
+export function withDistributedCache<Result extends NextConfig | Promise<NextConfig>>(
+  nextConfig: NextConfigFunction<Result>,
+  options?: DistributedCacheOptions,
+): NextConfigFunction<Result>
 export function withDistributedCache(
   nextConfig: Promise<NextConfig>,
   options?: DistributedCacheOptions,
 ): Promise<NextConfig>
+export function withDistributedCache(nextConfig: NextConfig, options?: DistributedCacheOptions): NextConfig
 export function withDistributedCache(
   nextConfig: AnyNextConfig,
   options?: DistributedCacheOptions,
