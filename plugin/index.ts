@@ -5,17 +5,6 @@ import { applyDistributedCache } from './with-distributed-cache'
 
 export type { Codec, DistributedCacheOptions, Driver, Preset } from '../src/options'
 
-/**
- * Makes every replica of a self-hosted Next.js application share its caches through Redis or Valkey.
- *
- * Returns the config in the shape it got it in (object, promise, function, async function) and changes
- * nothing of what it was given. A `cacheHandler` or `cacheHandlers` that is there already becomes what
- * `DISTRIBUTED_CACHE=off` goes back to.
- *
- * @example
- * import { withDistributedCache } from 'next-distributed-cache'
- * export default withDistributedCache({ output: 'standalone' })
- */
 // First, since the wrapper around this one may be typed: nothing but a config of type `any` is all shapes at once. It also
 // tells what a function returns, without which `output: 'standalone'` in it would be any text.
 export function withDistributedCache(
@@ -30,6 +19,17 @@ export function withDistributedCache(
   nextConfig: Promise<NextConfig>,
   options?: DistributedCacheOptions,
 ): Promise<NextConfig>
+/**
+ * Makes every replica of a self-hosted Next.js application share its caches through Redis or Valkey.
+ *
+ * Returns the config in the shape it got it in (object, promise, function, async function) and changes
+ * nothing of what it was given. A `cacheHandler` or `cacheHandlers` that is there already becomes what
+ * `DISTRIBUTED_CACHE=off` goes back to.
+ *
+ * @example
+ * import { withDistributedCache } from 'next-distributed-cache'
+ * export default withDistributedCache({ output: 'standalone' })
+ */
 export function withDistributedCache(nextConfig: NextConfig, options?: DistributedCacheOptions): NextConfig
 export function withDistributedCache(
   nextConfig: AnyNextConfig,
