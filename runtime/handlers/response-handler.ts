@@ -5,7 +5,7 @@ import { localNow } from '../../src/server-time'
 import type { LocalMillis, Seconds } from '../../src/units'
 import type { Prerendered } from '../cache/build-tier'
 import type { Cache } from '../cache/cache'
-import type { AfterAnswer, CacheRead, CacheReadOptions } from '../cache/cache-read'
+import { type AfterAnswer, type CacheRead, type CacheReadOptions, isCodeAlone } from '../cache/cache-read'
 import type { ReadOptions } from '../cache/judge'
 import type { HeldEntry } from '../cache/local-entries'
 import type {
@@ -46,6 +46,9 @@ const FETCH_READS = {
 } as const
 
 const NOTHING_MORE: ReadOptions = {}
+const FOR_EVER: CacheControl = { revalidate: false, expire: undefined }
+/** No entry lives longer, whatever the options say. */
+const LONGEST_LIFE_SECONDS: Seconds = 365 * 24 * 60 * 60
 
 /**
  * Builds the class for `cacheHandler`: responses (pages, route handlers, redirects, not-found), `fetch`,
@@ -206,7 +209,10 @@ export function createCacheHandlerClass(
       const now = cache.toServer(localNow())
       const origin = value === null ? undefined : this.reads.originOf(value)
       const clean = removeMark(value)
-      const life = { cacheControl: validLife(context.cacheControl) }
+      // It would look the same, and Next may be unable to render a shell again: it would try, and log, every three seconds.
+      const isFinal = origin?.fromBuild === true && context.isRoutePPREnabled === true && isCodeAlone(origin)
+      const cacheControl = isFinal ? FOR_EVER : context.cacheControl
+      const life = { cacheControl: validLife(cacheControl) }
       const { tags, asOf } = readAge(scope === 'fetch' ? (context.tags ?? []) : responseTags(value))
       // Next writes the previous value back when its refresh failed. It must not look new, and is not
       // tried again before the life that Next gave it is over.
@@ -221,7 +227,7 @@ export function createCacheHandlerClass(
               fence: origin.fence,
               bornAt: origin.bornAt,
               fromBuild: origin.fromBuild,
-              retryAt: now + retrySeconds(context) * 1_000_000,
+              retryAt: now + (isFinal ? LONGEST_LIFE_SECONDS : retrySeconds(context)) * 1_000_000,
               retryFence: fence,
             }
       const told = { ...lifeOf(clean, life), tags }

@@ -219,6 +219,26 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the build output below Redis, o
     expect((await get(a))?.value).toMatchObject({ html: 'new' })
   })
 
+  it('code alone whose refresh failed: it would look the same, and Next may be unable to render it', async () => {
+    const shell = { ...PAGE, isRoutePPREnabled: true }
+    build.page(KEY, '_N_T_/layout,_N_T_/a', { revalidate: false }, { postponed: 'hole' })
+    const [a, b] = [start(), start()]
+    const handler = request(a)
+    const read = await handler.get(KEY, shell)
+    expect(isStale(read?.value)).toBe(true)
+    // Next would try again in three seconds.
+    await handler.set(KEY, read!.value!, { ...shell, cacheControl: { revalidate: 3, expire: undefined } })
+    for (const replica of [a, b, start()]) {
+      const again = await get(replica, shell)
+      expect(again?.value).toMatchObject({ html: '<html>/a', postponed: 'hole' })
+      expect(isStale(again?.value)).toBe(false)
+      expect(again?.cacheControl).toEqual({ revalidate: false, expire: undefined })
+    }
+    // What is invalidated after the failure is a reason to try again.
+    await a.invalidate(['_N_T_/a'])
+    expect(await get(b, shell)).toBeNull()
+  })
+
   it('what time made stale is told by its age, and not stored', async () => {
     await stateFrom(2 * HOUR)
     build.page(KEY, 't', { revalidate: 60, expire: 24 * 3600 })
