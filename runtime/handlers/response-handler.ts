@@ -47,8 +47,7 @@ const FETCH_READS = {
 
 const NOTHING_MORE: ReadOptions = {}
 const FOR_EVER: CacheControl = { revalidate: false, expire: undefined }
-/** No entry lives longer, whatever the options say. */
-const LONGEST_LIFE_SECONDS: Seconds = 365 * 24 * 60 * 60
+const ONE_YEAR_SECONDS: Seconds = 365 * 24 * 60 * 60
 
 /**
  * Builds the class for `cacheHandler`: responses (pages, route handlers, redirects, not-found), `fetch`,
@@ -211,8 +210,7 @@ export function createCacheHandlerClass(
       const clean = removeMark(value)
       // It would look the same, and Next may be unable to render a shell again: it would try, and log, every three seconds.
       const isFinal = origin?.fromBuild === true && context.isRoutePPREnabled === true && isCodeAlone(origin)
-      const cacheControl = isFinal ? FOR_EVER : context.cacheControl
-      const life = { cacheControl: validLife(cacheControl) }
+      const life = { cacheControl: isFinal ? FOR_EVER : validLife(context.cacheControl) }
       const { tags, asOf } = readAge(scope === 'fetch' ? (context.tags ?? []) : responseTags(value))
       // Next writes the previous value back when its refresh failed. It must not look new, and is not
       // tried again before the life that Next gave it is over.
@@ -227,7 +225,7 @@ export function createCacheHandlerClass(
               fence: origin.fence,
               bornAt: origin.bornAt,
               fromBuild: origin.fromBuild,
-              retryAt: now + (isFinal ? LONGEST_LIFE_SECONDS : retrySeconds(context)) * 1_000_000,
+              retryAt: now + (isFinal ? ONE_YEAR_SECONDS : retrySeconds(context)) * 1_000_000,
               retryFence: fence,
             }
       const told = { ...lifeOf(clean, life), tags }
