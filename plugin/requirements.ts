@@ -33,7 +33,9 @@ function isInstalled(driver: Driver): boolean {
 /** The version of an installed driver that this package cannot use; undefined when it can, or cannot tell. */
 export function unsupportedVersion(driver: Driver): string | undefined {
   try {
-    const { version } = require(`${driver}/package.json`) as { version: string }
+    const { name, version } = require(`${driver}/package.json`) as { name: string; version: string }
+    // A fork under its name counts for itself.
+    if (name !== driver) return undefined
     const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
     const { leastMajor, leastMinor } = DRIVERS[driver]
     const isOld = major < leastMajor || (major === leastMajor && minor < leastMinor)

@@ -306,10 +306,12 @@ describe('errors', () => {
     [{ ioredis: '4.31.0', redis: '5.0.0' }, 'cache-handler-redis.js'],
     [{ ioredis: '5.4.0', redis: '4.7.1' }, 'cache-handler-ioredis.js'],
     [{ ioredis: '6.1.0', redis: '6.3.1' }, 'cache-handler-ioredis.js'],
+    // npm:fork@0.3.1
+    [{ ioredis: '0.3.1' }, 'cache-handler-ioredis.js'],
   ])('drivers that are installed: %o', (installed, expected) => {
     const files: Record<string, string> = { 'package.json': '{"name":"shop"}' }
     for (const [name, version] of Object.entries(installed)) {
-      files[`node_modules/${name}/package.json`] = JSON.stringify({ version })
+      files[`node_modules/${name}/package.json`] = JSON.stringify({ name: version === '0.3.1' ? 'fork' : name, version })
       files[`node_modules/${name}/index.js`] = ''
     }
     const project = createProject(files)
