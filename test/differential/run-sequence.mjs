@@ -145,7 +145,8 @@ function askedBetween(before, after) {
 function note(history, operation, path, route, { stock, ours }, asked, failed) {
   const invalidation = invalidationOf(operation)
   if (invalidation) history.invalidated(invalidation)
-  if (path === '') return
+  // What a draft shows is rendered for it alone: nothing is kept, nor looked up.
+  if (path === '' || operation.as === 'draft') return
   const isPrefetch = operation.as === 'prefetch' || operation.as === 'segment'
   // A prefetch of an old page leaves the refresh to whoever visits it.
   const renders = isPrefetch ? ['MISS', 'REVALIDATED'] : ['MISS', 'STALE', 'REVALIDATED']
@@ -157,7 +158,6 @@ function note(history, operation, path, route, { stock, ours }, asked, failed) {
     for (const seconds of limitsOf(reader, id)) history.ages(path, seconds)
   if (byStock || byOurs)
     history.rendered(path, byStock && byOurs ? 'render' : byStock ? 'stock-render' : 'ours-render')
-  if (operation.as === 'draft') return
   history.visited(path)
   if (isPrefetch) history.visited(route)
 }
