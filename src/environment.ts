@@ -91,8 +91,9 @@ function decoded(text: string): string {
 }
 
 /**
- * A deployment id or build id as part of a key name: everything outside letters, digits, `.`, `_` and `-`
- * becomes `%` and the hexadecimal UTF-16 code unit, so that different ids never meet.
+ * A deployment id or build id, fit for a log line: everything outside letters, digits, `.`, `_` and `-` becomes `%` and
+ * the hexadecimal UTF-16 code unit, so that different ids never meet. In the names of keys `safeNamespace` hashes what
+ * has a `%`.
  */
 export function encodeNamespace(namespace: string): string {
   return namespace.replace(/[^\w.-]/g, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)

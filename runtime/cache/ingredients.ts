@@ -6,11 +6,13 @@ interface Ingredient {
   readonly key: string
   readonly tags: readonly string[]
   readonly fence: Clock
-  /** When it was stored, and a few turns later forgotten by everybody but the requests that had it. */
+  /** Until when a generation that begins may still be given it; Infinity: it is not stored yet. */
   until: LocalMillis
 }
 
+/** How long after it was stored Next may still hand it to who joined: some turns of the event loop, with room to spare. */
 const JOIN_MS: Milliseconds = 20
+/** More are remembered as one, which may be in everything: see `forgotten`. */
 const MAX_INGREDIENTS = 2_000
 
 /**

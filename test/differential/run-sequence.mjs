@@ -57,6 +57,8 @@ export async function runSequence({ sides, operations, attempt, cell, deviationO
     const before = counts
     counts = await Promise.all(both.map((side) => side.counts()))
     const asked = both.map((_, side) => askedBetween(before[side], counts[side]))
+    // A render that was refused its content came to nothing, and leaves what was there before.
+    const failed = asked.map((own) => own.some(({ id }) => failing.has(id)))
     for (const { reader, id } of asked.flat()) {
       boundaries.rendered(reader, id, during)
       if (failing.has(id)) boundaries.failed(id, during)
@@ -75,7 +77,15 @@ export async function runSequence({ sides, operations, attempt, cell, deviationO
       }
       step.deviation = deviationOf(step.circumstances)
     }
-    note(history, names.fillAll(operation), decodeURIComponent(subject), routeOf(operation), step, asked)
+    note(
+      history,
+      names.fillAll(operation),
+      decodeURIComponent(subject),
+      routeOf(operation),
+      step,
+      asked,
+      failed,
+    )
     boundaries.softened(operation.request?.profile ?? operation.fields?.profile, during)
     if (differences.length > 0) {
       if (isEnough(step)) break
@@ -132,21 +142,22 @@ function askedBetween(before, after) {
     })
 }
 
-function note(history, operation, path, route, { stock, ours }, asked) {
+function note(history, operation, path, route, { stock, ours }, asked, failed) {
   const invalidation = invalidationOf(operation)
   if (invalidation) history.invalidated(invalidation)
-  if (path === '') return
+  // What a draft shows is rendered for it alone: nothing is kept, nor looked up.
+  if (path === '' || operation.as === 'draft') return
   const isPrefetch = operation.as === 'prefetch' || operation.as === 'segment'
   // A prefetch of an old page leaves the refresh to whoever visits it.
   const renders = isPrefetch ? ['MISS', 'REVALIDATED'] : ['MISS', 'STALE', 'REVALIDATED']
   const [byStock, byOurs] = [stock, ours].map(
-    ({ cache }, side) => renders.includes(cache) || operation.do === 'legacy' || asked[side].length > 0,
+    ({ cache }, side) =>
+      !failed[side] && (renders.includes(cache) || operation.do === 'legacy' || asked[side].length > 0),
   )
   for (const { reader, id } of asked.flat())
     for (const seconds of limitsOf(reader, id)) history.ages(path, seconds)
   if (byStock || byOurs)
     history.rendered(path, byStock && byOurs ? 'render' : byStock ? 'stock-render' : 'ours-render')
-  if (operation.as === 'draft') return
   history.visited(path)
   if (isPrefetch) history.visited(route)
 }
