@@ -1,11 +1,24 @@
 import type { NextConfig } from 'next'
 import type { DistributedCacheOptions } from '../src/options'
-import type { AnyNextConfig, ConfigContext } from './config-shape'
+import type { AnyNextConfig, NextConfigFunction } from './config-shape'
 import { applyDistributedCache } from './with-distributed-cache'
 
 export type { Codec, DistributedCacheOptions, Driver, Preset } from '../src/options'
 
-// First, since it is what a config of type `any` gets: the wrapper around this one may be typed.
+// First, since the wrapper around this one may be typed: nothing but a config of type `any` is all shapes at once. It also
+// tells what a function returns, without which `output: 'standalone'` in it would be any text.
+export function withDistributedCache(
+  nextConfig: NextConfig & NextConfigFunction & Promise<NextConfig>,
+  options?: DistributedCacheOptions,
+): NextConfig
+export function withDistributedCache<Result extends NextConfig | Promise<NextConfig>>(
+  nextConfig: NextConfigFunction<Result>,
+  options?: DistributedCacheOptions,
+): NextConfigFunction<Result>
+export function withDistributedCache(
+  nextConfig: Promise<NextConfig>,
+  options?: DistributedCacheOptions,
+): Promise<NextConfig>
 /**
  * Makes every replica of a self-hosted Next.js application share its caches through Redis or Valkey. Where Redis is, and
  * whether the cache is on, is read from the environment when the server process starts.
@@ -17,23 +30,14 @@ export type { Codec, DistributedCacheOptions, Driver, Preset } from '../src/opti
  * @param nextConfig what next.config would export without this package, or another wrapper returns
  * @param options every one has a default
  * @throws Error with a `code` and the fix in its message: `INVALID_OPTION` at once; when Next.js evaluates the config,
- *   `INVALID_CONFIG`, `UNSUPPORTED_NEXT`, `MISSING_DRIVER`, `OUTSIDE_PROJECT_ROOT` or `INVALID_FALLBACK`
+ *   `INVALID_CONFIG`, `UNSUPPORTED_NEXT`, `MISSING_DRIVER`, `UNSUPPORTED_DRIVER`, `OUTSIDE_PROJECT_ROOT` or
+ *   `INVALID_FALLBACK`
  *
  * @example
  * import { withDistributedCache } from 'next-distributed-cache'
  * export default withDistributedCache({ output: 'standalone' })
  */
 export function withDistributedCache(nextConfig: NextConfig, options?: DistributedCacheOptions): NextConfig
-/** The same for a config that is a function; it may be asynchronous. */
-export function withDistributedCache<Result extends NextConfig | Promise<NextConfig>>(
-  nextConfig: (phase: string, context: ConfigContext) => Result,
-  options?: DistributedCacheOptions,
-): (phase: string, context: ConfigContext) => Result
-/** The same for the promise of a config. */
-export function withDistributedCache(
-  nextConfig: Promise<NextConfig>,
-  options?: DistributedCacheOptions,
-): Promise<NextConfig>
 export function withDistributedCache(
   nextConfig: AnyNextConfig,
   options?: DistributedCacheOptions,

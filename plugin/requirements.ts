@@ -14,6 +14,12 @@ export function checkNextVersion(version: string | undefined): void {
   )
 }
 
+/** What `peerDependencies` says: many installers only mention it, and every command to Redis would fail. */
+const DRIVERS = {
+  ioredis: { leastMajor: 5, leastMinor: 4, needs: '>=5.4 <7' },
+  redis: { leastMajor: 5, leastMinor: 0, needs: '>=5 <7' },
+} as const
+
 function isInstalled(driver: Driver): boolean {
   try {
     // From here, as the entry of the driver will ask for it.
@@ -24,13 +30,35 @@ function isInstalled(driver: Driver): boolean {
   }
 }
 
+/** The version of an installed driver that this package cannot use; undefined when it can, or cannot tell. */
+export function unsupportedVersion(driver: Driver): string | undefined {
+  try {
+    const { version } = require(`${driver}/package.json`) as { version: string }
+    const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10))
+    const { leastMajor, leastMinor } = DRIVERS[driver]
+    const isOld = major < leastMajor || (major === leastMajor && minor < leastMinor)
+    return isOld || major >= 7 ? version : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function candidates(wanted: Driver | undefined): readonly Driver[] {
+  return wanted === undefined ? ['ioredis', 'redis'] : [wanted]
+}
+
 /** The driver to use: the one asked for, else the one that is installed, `ioredis` first. Undefined: none is. */
 export function findDriver(wanted: Driver | undefined): Driver | undefined {
-  const drivers: readonly Driver[] = wanted === undefined ? ['ioredis', 'redis'] : [wanted]
-  return drivers.find(isInstalled)
+  return candidates(wanted).find((driver) => isInstalled(driver) && unsupportedVersion(driver) === undefined)
 }
 
 export function missingDriver(wanted: Driver | undefined): DistributedCacheError {
+  const found = candidates(wanted).find(isInstalled)
+  if (found !== undefined)
+    return new DistributedCacheError(
+      'UNSUPPORTED_DRIVER',
+      `${found} ${unsupportedVersion(found)} is not supported: this version needs ${DRIVERS[found].needs}. Run: npm install ${found}@6`,
+    )
   return new DistributedCacheError(
     'MISSING_DRIVER',
     wanted === undefined

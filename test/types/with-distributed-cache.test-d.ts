@@ -17,6 +17,22 @@ describe('withDistributedCache', () => {
     expectTypeOf(either).returns.toEqualTypeOf<NextConfig | Promise<NextConfig>>()
   })
 
+  it('a function may return what the config could be, as it stands there', () => {
+    withDistributedCache(() => ({ output: 'standalone', images: { formats: ['image/webp'] } }))
+    withDistributedCache((phase) => ({ output: 'standalone', distDir: phase }))
+    expectTypeOf(withDistributedCache(async () => ({ output: 'standalone' })))
+      .returns.resolves.toHaveProperty('output')
+      .toEqualTypeOf<'standalone'>()
+    withDistributedCache(async (phase, { defaultConfig }) => {
+      if (phase === 'phase-export') return { output: 'export' }
+      return { ...defaultConfig, output: 'standalone' }
+    })
+    // @ts-expect-error not an output that Next has
+    withDistributedCache(() => ({ output: 'standalon' }))
+    // @ts-expect-error not an output that Next has
+    withDistributedCache(async (_phase) => ({ output: 'standalon' }))
+  })
+
   it('can be applied inside and outside of other wrappers', () => {
     const other = (config: NextConfig): NextConfig => config
     expectTypeOf(other(withDistributedCache({}))).toEqualTypeOf<NextConfig>()
@@ -44,6 +60,9 @@ describe('withDistributedCache', () => {
 
   it('every option is optional', () => {
     expectTypeOf<object>().toExtend<DistributedCacheOptions>()
+    // Also with exactOptionalPropertyTypes: a variable that is not set leaves an option out.
+    const variable = undefined as string | undefined
+    withDistributedCache({}, { namespace: variable, l1: undefined, singleFlight: { waitMs: undefined } })
     expectTypeOf<DistributedCacheOptions['driver']>().toEqualTypeOf<'ioredis' | 'redis' | undefined>()
   })
 })

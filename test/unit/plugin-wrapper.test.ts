@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { NextConfig } from 'next'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import {
+  copyPackage,
   createProject,
   deepFreeze,
   dist,
@@ -282,6 +283,50 @@ describe('errors', () => {
       // A server starts without; its entry says what is missing, and it serves the stock handlers.
       'set cache-handler-ioredis.js',
     ])
+  })
+
+  it.each([
+    [
+      { ioredis: '4.31.0' },
+      'UNSUPPORTED_DRIVER: ioredis 4.31.0 is not supported: this version needs >=5.4 <7. Run: npm install ioredis@6',
+    ],
+    [
+      { ioredis: '5.3.2' },
+      'UNSUPPORTED_DRIVER: ioredis 5.3.2 is not supported: this version needs >=5.4 <7. Run: npm install ioredis@6',
+    ],
+    [
+      { redis: '4.7.1' },
+      'UNSUPPORTED_DRIVER: redis 4.7.1 is not supported: this version needs >=5 <7. Run: npm install redis@6',
+    ],
+    [
+      { redis: '7.0.0-rc.1' },
+      'UNSUPPORTED_DRIVER: redis 7.0.0-rc.1 is not supported: this version needs >=5 <7. Run: npm install redis@6',
+    ],
+    // One that the application has for something else.
+    [{ ioredis: '4.31.0', redis: '5.0.0' }, 'cache-handler-redis.js'],
+    [{ ioredis: '5.4.0', redis: '4.7.1' }, 'cache-handler-ioredis.js'],
+    [{ ioredis: '6.1.0', redis: '6.3.1' }, 'cache-handler-ioredis.js'],
+  ])('drivers that are installed: %o', (installed, expected) => {
+    const files: Record<string, string> = { 'package.json': '{"name":"shop"}' }
+    for (const [name, version] of Object.entries(installed)) {
+      files[`node_modules/${name}/package.json`] = JSON.stringify({ version })
+      files[`node_modules/${name}/index.js`] = ''
+    }
+    const project = createProject(files)
+    const copy = join(project, 'node_modules', 'next-distributed-cache')
+    copyPackage(copy)
+    const script = `
+      const { withDistributedCache } = require(${JSON.stringify(join(copy, 'dist', 'plugin', 'index.js'))})
+      const evaluate = (phase) => withDistributedCache(() => ({}))(phase, {})
+      try {
+        console.log(evaluate('phase-production-build').cacheHandler.split(/[\\\\/]/).pop())
+      } catch (error) {
+        console.log(error.message.replace('[next-distributed-cache]', error.code + ':'))
+      }
+      // Not a reason to keep a server from starting.
+      evaluate('phase-production-server')`
+    const output = execFileSync(process.execPath, ['-e', script], { cwd: project, encoding: 'utf8' })
+    expect(output.trim()).toBe(expected)
   })
 
   it.each(['15.5.0', '16.0.11', '16.1.7-canary.1', '17.0.0', '17.0.0-canary.3'])('Next.js %s', (version) => {
