@@ -98,7 +98,9 @@ const openLink: OpenLink = (target, connectMs, events, tls = {}) => {
  * cannot make of null: then it throws where nobody catches it, and the process ends.
  */
 function takeStrayReplies(redis: Redis, onStray: () => void): void {
-  const { commandQueue } = redis as unknown as { commandQueue: { shift(): unknown } }
+  const { commandQueue } = redis as unknown as { commandQueue?: { shift(): unknown } }
+  // A release that keeps it elsewhere is used without this check.
+  if (typeof commandQueue?.shift !== 'function') return
   const shift = commandQueue.shift.bind(commandQueue)
   let taken = false
   commandQueue.shift = () => {
