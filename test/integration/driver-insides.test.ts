@@ -22,7 +22,7 @@ test('a release of ioredis that keeps its queue elsewhere connects and answers',
   const client = createClient({ url: server.url, connectMs: 2000, commandMs: 2000, clientName: 'insides' })
   try {
     await client.waitUntilReady(2000)
-    expect(await client.send([{ args: ['ECHO', 'hi'] }])).toEqual([Buffer.from('hi')])
+    expect(await client.send([{ key: undefined, args: ['ECHO', 'hi'] }])).toEqual([Buffer.from('hi')])
   } finally {
     await client.close()
     await server.stop()
