@@ -45,10 +45,10 @@ function checkManifest(files) {
 }
 
 function checkFiles(files) {
-  const expected = /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:bin|dist)\/.+)$/
+  const expected = /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|(?:bin|dist)\/.+|docs\/[a-z-]+\.md)$/
   for (const file of files.filter((each) => !expected.test(each)))
     problems.push(`${file} does not belong in it.`)
-  for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md']) {
+  for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/operations.md']) {
     if (!files.includes(file)) problems.push(`${file} is not in it.`)
   }
   for (const file of files.filter((each) => /\.(?:[cm]?js|d\.[cm]?ts|json)$/.test(each))) {
