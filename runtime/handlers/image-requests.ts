@@ -4,6 +4,9 @@ import type { ServerResponse } from 'node:http'
 /** Where Next optimises images, behind the base path (`handleNextImageRequest`). */
 const IMAGES = '/_next/image'
 
+/** A visitor who reads slowly keeps a request open, and all that was asked since. What is forgotten ends by itself. */
+const MAX_ASKS = 1_000
+
 interface Ask {
   /** The youngest image request that was under way. */
   readonly upTo: number
@@ -37,6 +40,7 @@ export class ImageRequests {
     if (this.open.size === 0) return undefined
     const ask = { upTo: this.count }
     this.asks.push(ask)
+    if (this.asks.length > MAX_ASKS) this.asks.shift()
     return ask
   }
 

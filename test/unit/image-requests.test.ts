@@ -58,6 +58,13 @@ describe('which image requests were under way', () => {
     expect(images.ask()).toBeUndefined()
   })
 
+  it('remembers a thousand, while somebody reads slowly', async () => {
+    const slow = await visit('/_next/image?url=7')
+    const asks = Array.from({ length: 5_000 }, () => images.ask())
+    await slow.answer()
+    expect(over).toEqual(asks.slice(-1_000))
+  })
+
   it('never tells of what a visitor had asked for who went away', async () => {
     const first = await visit('/_next/image?url=5')
     const before = images.ask()
