@@ -270,7 +270,11 @@ function openRedisStore(
             replicas,
             waitMs: timeouts.commandMs,
           },
-    onError: (what, error) => log(`${what} failed`, messageOf(error)),
+    onError(what, error) {
+      // What was under way when the process ended.
+      if ((error as { code?: unknown } | null)?.code === 'CLOSED') return
+      log(`${what} failed`, messageOf(error))
+    },
     onDamage(records) {
       emit('damaged', { records })
       log('The tag state holds what is not ours', `${records} records; what carries these tags is rendered`)

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { CreateClient } from '../../runtime/clients/client'
 import type { Driver } from '../../src/options'
 import { type RedisServer, startRedis } from '../support/redis-server'
 import {
@@ -49,6 +50,28 @@ describe.each(Object.keys(DRIVERS) as Driver[])('Redis that cannot be asked, ove
       await store(replica, 'content', key)
     }
   }
+
+  it('a heartbeat that is under way when the process ends is not said to have failed', async () => {
+    let beat = (): void => {}
+    const createClient: CreateClient = (options) => {
+      const client = DRIVERS[driver](options)
+      const send = client.send.bind(client)
+      return Object.assign(client, {
+        send: (...batch: Parameters<typeof send>) => {
+          beat()
+          return send(...batch)
+        },
+      })
+    }
+    const said = vi.spyOn(console, 'error').mockReturnValue()
+    const replica = fleet.start({ url: redis.url, driver, createClient, tuning: { attendEveryMs: 20 } })
+    await works(replica)
+    redis.freeze()
+    await new Promise<void>((resolve) => (beat = resolve))
+    await replica.close()
+    expect(said.mock.calls).toEqual([])
+    said.mockRestore()
+  })
 
   it('hung: the first reads find out, the others cost nothing, and it comes back by itself', async () => {
     const replica = start()

@@ -311,7 +311,10 @@ describe('errors', () => {
   ])('drivers that are installed: %o', (installed, expected) => {
     const files: Record<string, string> = { 'package.json': '{"name":"shop"}' }
     for (const [name, version] of Object.entries(installed)) {
-      files[`node_modules/${name}/package.json`] = JSON.stringify({ name: version === '0.3.1' ? 'fork' : name, version })
+      files[`node_modules/${name}/package.json`] = JSON.stringify({
+        name: version === '0.3.1' ? 'fork' : name,
+        version,
+      })
       files[`node_modules/${name}/index.js`] = ''
     }
     const project = createProject(files)
