@@ -69,6 +69,7 @@ describe.each(Object.keys(DRIVERS) as Driver[])('Redis that cannot be asked, ove
     redis.freeze()
     await new Promise<void>((resolve) => (beat = resolve))
     await replica.close()
+    await new Promise(setImmediate)
     expect(said.mock.calls).toEqual([])
     said.mockRestore()
   })
