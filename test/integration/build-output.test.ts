@@ -239,6 +239,17 @@ describe.each(Object.keys(DRIVERS) as Driver[])('the build output below Redis, o
     expect(await get(b, shell)).toBeNull()
   })
 
+  it('code alone that was invalidated while its refresh failed is not served', async () => {
+    const shell = { ...PAGE, isRoutePPREnabled: true }
+    build.page(KEY, '_N_T_/layout,_N_T_/a', { revalidate: false }, { postponed: 'hole' })
+    const [a, b] = [start(), start()]
+    const handler = request(a)
+    const read = await handler.get(KEY, shell)
+    await b.invalidate(['_N_T_/a'])
+    await handler.set(KEY, read!.value!, { ...shell, cacheControl: { revalidate: 3, expire: undefined } })
+    for (const replica of [a, b, start()]) expect(await get(replica, shell)).toBeNull()
+  })
+
   it('what time made stale is told by its age, and not stored', async () => {
     await stateFrom(2 * HOUR)
     build.page(KEY, 't', { revalidate: 60, expire: 24 * 3600 })
